@@ -1,0 +1,294 @@
+"""The record: all that is known of one accepted request, and what can be derived from it.
+
+Plain data and arithmetic. Field names are the names used in the ledger, the JSON API and the logs.
+`None` always means "not known", never zero. Durations are milliseconds since the request was accepted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+Headers = tuple[tuple[str, str], ...]
+
+
+class Outcome(StrEnum):
+    """How an exchange ended; the closed set that every signal uses."""
+
+    OK = "ok"
+    UPSTREAM_ERROR = "upstream_error"
+    """The upstream answered with a status of 400 or more."""
+    ERROR_IN_STREAM = "error_in_stream"
+    """An error event inside a 200."""
+    TRUNCATED = "truncated"
+    """The upstream ended early."""
+    UPSTREAM_TIMEOUT = "upstream_timeout"
+    UPSTREAM_UNREACHABLE = "upstream_unreachable"
+    CLIENT_DISCONNECTED = "client_disconnected"
+    REJECTED = "rejected"
+    """Refused by the gate, a limit or for a missing key."""
+    PROXY_ERROR = "proxy_error"
+    """An exception of ours."""
+    INTERRUPTED = "interrupted"
+    """The relay process died while the request was open."""
+
+
+class Hop(StrEnum):
+    """One of the four passages of a message."""
+
+    CLIENT_REQUEST = "client_request"
+    UPSTREAM_REQUEST = "upstream_request"
+    UPSTREAM_RESPONSE = "upstream_response"
+    CLIENT_RESPONSE = "client_response"
+
+
+class UsageSource(StrEnum):
+    """How far the token counts can be trusted."""
+
+    FINAL = "final"
+    PARTIAL = "partial"
+    """The stream broke; the last reported values are used."""
+    ESTIMATED = "estimated"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Token counts with the wire's meaning, one shape for every dialect."""
+
+    input_tokens: int | None = None
+    """Uncached input only, in every dialect."""
+    output_tokens: int | None = None
+    """Includes reasoning tokens."""
+    cache_read_tokens: int | None = None
+    cache_creation_tokens: int | None = None
+    """All cache writes; the 5m and 1h parts add up to it where the wire tells them apart."""
+    cache_creation_5m_tokens: int | None = None
+    cache_creation_1h_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    web_search_requests: int | None = None
+    web_fetch_requests: int | None = None
+    service_tier: str | None = None
+    speed: str | None = None
+    inference_geo: str | None = None
+    usage_raw: str | None = None
+    """The wire's own usage object as JSON; stream frames merged by the wire's rule (later value wins)."""
+
+    @property
+    def known(self) -> bool:
+        """Whether any count was reported."""
+        return self.input_tokens is not None or self.output_tokens is not None
+
+    @property
+    def input_tokens_total(self) -> int | None:
+        """Prompt tokens including cache reads and writes; None when nothing was reported."""
+        parts = (self.input_tokens, self.cache_read_tokens, self.cache_creation_tokens)
+        return None if all(part is None for part in parts) else sum(part or 0 for part in parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try at an upstream."""
+
+    number: int
+    upstream: str
+    server_address: str
+    server_port: int
+    span_id: str
+    credential: str | None = None
+    """Name of the operator's credential; None when the caller's own passed through."""
+    started_ms: float | None = None
+    connect_ms: float | None = None
+    """Time spent opening a connection; None when a pooled one was used."""
+    sent_ms: float | None = None
+    """When the last request byte had been handed to the connection."""
+    headers_ms: float | None = None
+    ended_ms: float | None = None
+    status: int | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    upstream_request_id: str | None = None
+    ratelimit: str | None = None
+    """JSON object of the rate-limit headers of this answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowReading:
+    """One observation of a rate-limit window of a subscription."""
+
+    account: str
+    window: str
+    """As on the wire: `5h`, `7d`, `7d_oi`, …"""
+    utilization: float | None = None
+    """Percent; may exceed 100."""
+    resets_at: int | None = None
+    """Unix seconds."""
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReading:
+    """One observation of a per-minute limit."""
+
+    account: str
+    kind: str
+    """`requests`, `tokens`, `input_tokens` or `output_tokens`."""
+    limit: int | None = None
+    remaining: int | None = None
+    resets_at: int | None = None
+    """Unix seconds."""
+
+
+FINISH_REASONS = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "tool_use": "tool_calls",
+}
+"""The wire's finish reasons that have a dialect-free name; all others stay as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One accepted request. Never changed once it is finished."""
+
+    request_id: str
+    """`px_` and 26 characters of a ULID: ids sort by time of acceptance."""
+    process: str
+    """Start id of the relay process that owns the request."""
+    started_ns: int
+    """Wall clock, Unix nanoseconds."""
+    method: str
+    path: str
+    """As received, without the query."""
+    endpoint: str
+    outcome: Outcome | None = None
+    """None while the request is open."""
+    query: str | None = None
+    """Without the question mark, secrets masked."""
+    organization: str | None = None
+    workflow: str | None = None
+    key: str | None = None
+    group: str | None = None
+    session_id: str | None = None
+    agent_id: str | None = None
+    parent_agent_id: str | None = None
+    account: str | None = None
+    """Whose rate-limit windows the answer describes."""
+    credential: str | None = None
+    client: str | None = None
+    """Product and version of the caller, from its user agent."""
+    upstream: str | None = None
+    provider: str | None = None
+    dialect: str | None = None
+    operation: str = "other"
+    model: str | None = None
+    """The model asked for."""
+    response_model: str | None = None
+    """The model that answered."""
+    stream: bool | None = None
+    status: int | None = None
+    """Status sent to the client; None when none was sent."""
+    finish_reason: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    upstream_request_id: str | None = None
+    message_id: str | None = None
+    upstream_organization_id: str | None = None
+    upstream_workspace_id: str | None = None
+    billing: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    usage_source: UsageSource = UsageSource.NONE
+    output_tokens_estimated: int | None = None
+    parameters: str | None = None
+    """JSON object of the request's scalar parameters (max_tokens, thinking, temperature, …)."""
+    message_count: int | None = None
+    tool_count: int | None = None
+    image_count: int | None = None
+    retry_count: int | None = None
+    """`x-stainless-retry-count`: how often the client had tried before."""
+    customer_data: str | None = None
+    """JSON object sent by the client in `x-proxy-metadata`."""
+    request_bytes: int | None = None
+    response_bytes: int | None = None
+    """Body bytes received from the upstream."""
+    delivered_bytes: int | None = None
+    """Body bytes handed to the client's connection."""
+    request_sha256: str | None = None
+    response_sha256: str | None = None
+    request_capture: str | None = None
+    """Why the request body is not, or not wholly, stored; None when it is."""
+    response_capture: str | None = None
+    redacted: bool = False
+    """A secret was masked in what is stored, so that stored and wire hashes differ."""
+    parse_error: str | None = None
+    trace_id: str | None = None
+    span_id: str | None = None
+    parent_span_id: str | None = None
+    received_ms: float | None = None
+    """When the last byte of the request body had arrived."""
+    sent_ms: float | None = None
+    """When the last request byte had been handed to the upstream connection."""
+    connect_ms: float | None = None
+    headers_ms: float | None = None
+    """When the upstream's response headers arrived."""
+    first_byte_ms: float | None = None
+    """When the first upstream body byte arrived."""
+    first_sent_ms: float | None = None
+    """When the first body byte had been handed to the client's connection."""
+    first_token_ms: float | None = None
+    last_byte_ms: float | None = None
+    duration_ms: float | None = None
+    """Until the request was over for the client."""
+    attempts: tuple[Attempt, ...] = ()
+    windows: tuple[WindowReading, ...] = ()
+    limits: tuple[LimitReading, ...] = ()
+
+    @property
+    def attempt_count(self) -> int:
+        """How often an upstream was tried."""
+        return len(self.attempts)
+
+    @property
+    def finish_reason_normalized(self) -> str | None:
+        """The finish reason under its dialect-free name."""
+        return None if self.finish_reason is None else FINISH_REASONS.get(self.finish_reason, self.finish_reason)
+
+    @property
+    def ttft_ms(self) -> float | None:
+        """From the end of sending the request upstream to the first content token."""
+        return _between(self.sent_ms, self.first_token_ms)
+
+    @property
+    def generation_ms(self) -> float | None:
+        """From the first content token to the last byte; None without a token."""
+        return _between(self.first_token_ms, self.last_byte_ms)
+
+    @property
+    def upstream_ms(self) -> float | None:
+        """Round trip to the upstream that served: start of the last attempt to the last byte."""
+        return _between(self.attempts[-1].started_ms if self.attempts else None, self.last_byte_ms)
+
+    @property
+    def output_rate(self) -> float | None:
+        """Output tokens per second; without a first token over the whole duration."""
+        elapsed = self.generation_ms if self.first_token_ms is not None else self.duration_ms
+        if not elapsed or not self.usage.output_tokens:
+            return None
+        return self.usage.output_tokens * 1000 / elapsed
+
+    @property
+    def overhead_ms(self) -> float | None:
+        """Time this proxy added: before the request left, and between first byte in and first byte out.
+
+        Neither connecting nor waiting for the client's upload counts.
+        """
+        before = _between(self.received_ms, self.sent_ms)
+        if before is None:
+            return None
+        after = _between(self.first_byte_ms, self.first_sent_ms) or 0.0
+        return max(0.0, before - (self.connect_ms or 0.0)) + after
+
+
+def _between(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else max(0.0, end - start)

@@ -1,0 +1,1 @@
+"""The SQLite ledger: schema, recorder, read queries, bodies, retention."""

@@ -1,0 +1,1 @@
+"""What bytes mean: sans-I/O, incremental readers of requests, responses and headers."""
