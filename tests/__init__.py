@@ -1,0 +1,1 @@
+"""Tests of the proxy, its dashboards and its stack."""
