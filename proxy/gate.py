@@ -1,0 +1,199 @@
+"""First ASGI layer of both ports: framing, Host, Origin, limits. Knows nothing of prompts or pages.
+
+The checks are pure functions over the ASGI scope; what they refuse and why is row group A of the fault table
+(RFC 9112 for framing, RFC 9110 for the rest).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Json = Any
+Scope = MutableMapping[str, Json]
+Message = MutableMapping[str, Json]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+PROBES = frozenset({b"/healthz", b"/readyz"})
+"""Asked by orchestrators under whatever name they know the machine: exempt from the Host check."""
+
+_METHOD = re.compile(r"[A-Z]{1,20}")
+_REFUSED_METHODS = frozenset({"TRACE", "CONNECT"})
+_LENGTH = re.compile(rb"\d{1,12}")
+_HOST = re.compile(rb"[A-Za-z0-9.\-\[\]:]+")
+_TARGET = re.compile(rb"/(?![/\\])[\x21-\x22\x24-\x5b\x5d-\x7e]*")
+_DOT_SEGMENT = re.compile(rb"(?:^|/|\\)\.{1,2}(?:/|\\|$)")
+_ENCODED = re.compile(rb"%(2e|2f|5c)", re.IGNORECASE)
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What one port admits; sizes in bytes."""
+
+    allowed_hosts: frozenset[str]
+    """Lower-case host names without port; `*` admits any."""
+    max_body: int
+    max_header_bytes: int = 65_536
+    max_headers: int = 100
+    max_uri_bytes: int = 8_192
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a request is refused; `error_type` is from the closed set of error types."""
+
+    status: int
+    error_type: str
+    message: str
+
+
+Refuse = Callable[[Scope, Receive, Send, Rejection], Awaitable[None]]
+
+
+class Gate:
+    """ASGI layer that hands good requests to `app` and bad ones, with the reason, to `refuse`."""
+
+    def __init__(self, app: App, *, rules: Rules, refuse: Refuse) -> None:
+        self._app = app
+        self._rules = rules
+        self._refuse = refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        rejection = check(scope, self._rules)
+        if rejection is None:
+            await self._app(scope, receive, send)
+        else:
+            await self._refuse(scope, receive, send, rejection)
+
+
+def allowed_hosts(listen_host: str, configured: Sequence[str]) -> frozenset[str]:
+    """The names a port answers to: the configured ones, the address it listens on and loopback's."""
+    own = f"[{listen_host}]" if ":" in listen_host else listen_host
+    return frozenset(host.lower() for host in (*_LOOPBACK, own, *configured))
+
+
+def check(scope: Scope, rules: Rules) -> Rejection | None:
+    """The first rule that the request breaks, or None."""
+    headers: RawHeaders = scope["headers"]
+    return (
+        _target(scope["raw_path"], scope["query_string"], rules)
+        or _method(scope["method"])
+        or _sizes(headers, rules)
+        or _characters(headers)
+        or _framing(headers, scope["http_version"], rules)
+        or _host(headers, rules, probe=scope["raw_path"] in PROBES)
+        or _upgrade(headers)
+        or _origin(headers, rules)
+    )
+
+
+def _bad(message: str, status: int = 400, error_type: str = "invalid_request_error") -> Rejection:
+    return Rejection(status, error_type, message)
+
+
+def _target(path: bytes, query: bytes, rules: Rules) -> Rejection | None:
+    if len(path) + len(query) > rules.max_uri_bytes:
+        return _bad(f"the request target is longer than {rules.max_uri_bytes} bytes; shorten it.", 414)
+    if not _TARGET.fullmatch(path):
+        return _bad("the request target is not an absolute path; begin it with exactly one '/'.")
+    if b"%00" in path:
+        return _bad("the request target contains an encoded NUL; remove it.")
+    plain = _ENCODED.sub(lambda found: bytes.fromhex(found[1].decode()), path)
+    if _DOT_SEGMENT.search(plain):
+        return _bad("the request target contains a dot segment; send the resolved path.")
+    return None
+
+
+def _method(method: str) -> Rejection | None:
+    if method in _REFUSED_METHODS or not _METHOD.fullmatch(method):
+        return _bad(f"the method {method[:20]!r} is not relayed; use an ordinary HTTP method.", 405)
+    return None
+
+
+def _sizes(headers: RawHeaders, rules: Rules) -> Rejection | None:
+    if len(headers) > rules.max_headers:
+        return _bad(f"the request has more than {rules.max_headers} headers; send fewer.", 431)
+    if sum(len(name) + len(value) for name, value in headers) > rules.max_header_bytes:
+        return _bad(f"the request headers exceed {rules.max_header_bytes} bytes; send less.", 431)
+    return None
+
+
+def _characters(headers: RawHeaders) -> Rejection | None:
+    for name, value in headers:
+        if not _NAME.fullmatch(name) or _CONTROL.search(value):
+            return _bad("a request header contains a forbidden character; remove it.")
+        if not value.isascii() and not _utf8(value):
+            return _bad("a request header is neither ASCII nor UTF-8; encode it.")
+    return None
+
+
+def _utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _framing(headers: RawHeaders, http_version: str, rules: Rules) -> Rejection | None:
+    lengths = [value for name, value in headers if name == b"content-length"]
+    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
+    if codings:
+        if lengths:
+            return _bad("Content-Length and Transfer-Encoding exclude each other; send one.")
+        if len(codings) > 1 or http_version == "1.0":
+            return _bad("Transfer-Encoding must be sent once, and not on HTTP/1.0.")
+        if codings[0] != b"chunked":
+            return _bad("the only transfer coding understood is 'chunked'; use Content-Encoding instead.", 501)
+    if len(lengths) > 1 or any(not _LENGTH.fullmatch(value) for value in lengths):
+        return _bad("Content-Length is not one plain number; send it once, in digits.")
+    if lengths and int(lengths[0]) > rules.max_body:
+        return _bad(f"the request body is larger than {rules.max_body} bytes; send less.", 413, "body_too_large")
+    return None
+
+
+def _host(headers: RawHeaders, rules: Rules, *, probe: bool) -> Rejection | None:
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+        return _bad("the Host header must be present once and name a host.")
+    if probe or _named(hosts[0].decode(), rules):
+        return None
+    return _bad(
+        "this Host is not served here; add it to allowed_hosts if it is meant to be.", 403, "forbidden"
+    )
+
+
+def _named(authority: str, rules: Rules) -> bool:
+    host = re.sub(r":\d*$", "", authority).lower()
+    return host in rules.allowed_hosts or "*" in rules.allowed_hosts
+
+
+def _upgrade(headers: RawHeaders) -> Rejection | None:
+    for name, value in headers:
+        if name in (b"upgrade", b"http2-settings"):
+            return _bad("protocol upgrades are not relayed; use plain HTTP/1.1.", 426)
+        if name == b"expect" and value.lower() != b"100-continue":
+            return _bad("the only expectation understood is '100-continue'.", 417)
+    return None
+
+
+def _origin(headers: RawHeaders, rules: Rules) -> Rejection | None:
+    """A page of another site must not drive this port: neither spend money nor read captures."""
+    for name, value in headers:
+        foreign = (name == b"sec-fetch-site" and value == b"cross-site") or (
+            name == b"origin" and not _named(value.decode(errors="replace").partition("://")[2], rules)
+        )
+        if foreign:
+            return _bad("requests from pages of other sites are refused.", 403, "forbidden")
+    return None

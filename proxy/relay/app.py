@@ -1,0 +1,326 @@
+"""The relay: an ASGI callable that moves one request to its upstream and the answer back, unbuffered.
+
+What is learned goes into a `Capture`; the recorder gets it in one `finally`, without an await in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable
+from time import perf_counter
+from typing import Protocol
+
+from proxy.exchange import Attempt
+from proxy.gate import Receive, Rejection, Scope, Send
+from proxy.ledger.changes import Change
+from proxy.reading import response as responses
+from proxy.reading.request import operation
+from proxy.relay import answers, headers
+from proxy.relay.capture import Capture, Copy
+from proxy.relay.errors import ClientGone, Internal, Rejected, RelayError, ShuttingDown, UpstreamTimeout
+from proxy.relay.errors import UpstreamTruncated, UpstreamUnreachable
+from proxy.relay.ids import RequestIds, span_id, trace_context
+from proxy.relay.routes import Route, Routes, target
+from proxy.relay.upload import Upload, sent
+from proxy.relay.upstream import Client, Connecting, Response
+from proxy.settings.shape import Capture as CaptureLimits
+from proxy.settings.shape import Relay as Limits
+
+log = logging.getLogger(__name__)
+
+MAX_CHUNK_TIMES = 20_000
+"""Chunks of one stream whose arrival time is kept."""
+"""How often late requests are looked for; also the probe that measures event-loop stalls."""
+
+
+class Recording(Protocol):
+    """The recorder as the relay sees it; neither method waits or fails."""
+
+    def put(self, work: Callable[[], Change], held: int, request_id: str | None = None) -> None: ...
+
+
+class Finish(Protocol):
+    """Turns captures into changes of the ledger; every method runs in the recorder thread."""
+
+    def opened(self, capture: Capture) -> Change: ...
+    def arrived(self, capture: Capture) -> Change: ...
+    def finished(self, capture: Capture) -> Change: ...
+
+
+class Relay:
+    """ASGI application of the relay port, behind the gate."""
+
+    def __init__(
+        self,
+        *,
+        routes: Routes,
+        client: Client,
+        recorder: Recording,
+        finish: Finish,
+        limits: Limits,
+        capture: CaptureLimits,
+    ) -> None:
+        self._routes = routes
+        self._client = client
+        self._recorder = recorder
+        self._finish = finish
+        self._limits = limits
+        self._capture = capture
+        self._ids = RequestIds()
+        self.open: dict[str, Capture] = {}
+        """Requests under way, by request id."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Relays one request that the gate admitted."""
+        if scope["type"] == "http":
+            await self._exchange(scope, receive, send, None)
+
+    async def refuse(self, scope: Scope, receive: Receive, send: Send, rejection: Rejection) -> None:
+        """Answers and records one request that the gate refused."""
+        error = Rejected(rejection.message, status=rejection.status, error_type=rejection.error_type)
+        await self._exchange(scope, receive, send, error)
+
+    def end_late(self) -> None:
+        """Ends every request that has passed its deadline."""
+        now = perf_counter()
+        for capture in tuple(self.open.values()):
+            if capture.deadline < now and capture.late is not None:
+                capture.abort(capture.late())
+
+    def end_all(self) -> None:
+        """Ends every request under way because this process is about to end."""
+        for capture in tuple(self.open.values()):
+            capture.abort(ShuttingDown())
+
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send, refused: Rejected | None) -> None:
+        capture = self._accept(scope)
+        self.open[capture.request_id] = capture
+        self._recorder.put(lambda: self._finish.opened(capture), 1_024, capture.request_id)
+        try:
+            await self._outcome(capture, receive, send, refused)
+        finally:
+            capture.times.duration_ms = capture.now()
+            del self.open[capture.request_id]
+            capture.task = None
+            self._recorder.put(lambda: self._finish.finished(capture), capture.held, capture.request_id)
+
+    def _accept(self, scope: Scope) -> Capture:
+        fields = scope["headers"]
+        trace_id, parent_span_id = trace_context(headers.first(fields, b"traceparent"))
+        started_ns = time.time_ns()
+        return Capture(
+            request_id=self._ids.next(started_ns),
+            method=scope["method"],
+            raw_path=scope["raw_path"],
+            query=scope["query_string"],
+            headers=fields,
+            request=Copy(self._capture.max_request),
+            response=Copy(self._capture.max_response),
+            trace_id=trace_id,
+            parent_span_id=parent_span_id,
+            span_id=span_id(),
+            task=asyncio.current_task(),
+            started_ns=started_ns,
+        )
+
+    async def _outcome(self, capture: Capture, receive: Receive, send: Send, refused: Rejected | None) -> None:
+        """Relays or refuses, and turns whatever goes wrong into the request's error."""
+        try:
+            route = self._admit(capture, refused)
+            await self._relay(capture, route, receive, send)
+        except RelayError as error:
+            capture.error = error
+        except asyncio.CancelledError:
+            capture.error = capture.cause or ShuttingDown()
+            if capture.cause is None:
+                raise
+            if capture.task is not None:
+                capture.task.uncancel()
+        except Exception:
+            log.exception("request %s failed inside the proxy", capture.request_id)
+            capture.error = Internal()
+        if capture.error is not None:
+            capture.error = capture.cause or capture.error
+            await self._answer(capture, capture.error, send)
+
+    def _admit(self, capture: Capture, refused: Rejected | None) -> Route:
+        route = self._routes.find(capture.raw_path)
+        if route is not None:
+            capture.endpoint_name = route.endpoint_name
+            capture.endpoint = route.endpoint
+            capture.dialect = route.dialect
+        if refused is not None:
+            raise refused
+        if route is None:
+            raise Rejected(
+                "no endpoint has this path; begin it with a configured one.", status=404, error_type="not_found"
+            )
+        if len(self.open) > self._limits.max_requests:
+            raise Rejected("too many requests are open; try again shortly.", status=503, error_type="limit")
+        capture.upstream = route.upstream_name
+        capture.target = target(route, capture.raw_path, capture.query)
+        capture.sent_headers = headers.forwarded(capture.headers)
+        return route
+
+    async def _relay(self, capture: Capture, route: Route, receive: Receive, send: Send) -> None:
+        upload = Upload(capture, receive, self._limits)
+        await upload.begin()
+        watcher = asyncio.create_task(self._watch(capture, receive)) if capture.upload_complete else None
+        if capture.upload_complete and self._capture.bodies == "all":
+            self._recorder.put(lambda: self._finish.arrived(capture), 0, capture.request_id)
+        try:
+            response = await self._request(capture, route, upload)
+            try:
+                await self._return(capture, response, send)
+            finally:
+                response.close()
+        finally:
+            if watcher is not None:
+                watcher.cancel()
+
+    async def _watch(self, capture: Capture, receive: Receive) -> None:
+        """Sees the client leave in every phase after its upload."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        capture.abort(ClientGone("the client left."))
+
+    async def _request(self, capture: Capture, route: Route, upload: Upload) -> Response:
+        """The upstream's answer; a reused connection that proves dead is replaced once, body permitting."""
+        try:
+            return await self._attempt(capture, route, upload, fresh=False)
+        except UpstreamUnreachable as error:
+            if not error.stale or not upload.replayable:
+                raise
+        return await self._attempt(capture, route, upload, fresh=True)
+
+    async def _attempt(self, capture: Capture, route: Route, upload: Upload, *, fresh: bool) -> Response:
+        started_ms = capture.now()
+        connecting = Connecting()
+        response: Response | None = None
+        error: RelayError | None = None
+        body = None if upload.empty else upload
+        if body is None:
+            sent(capture, self._limits)
+        try:
+            response = await self._client.send(
+                capture.method, route.base + (capture.target or ""), capture.sent_headers, body, connecting, fresh=fresh
+            )
+        except RelayError as raised:
+            error = raised
+            raise
+        except asyncio.CancelledError:
+            error = capture.cause
+            raise
+        finally:
+            capture.times.connect_ms = connecting.connect_ms
+            stale = isinstance(error, UpstreamUnreachable) and error.stale
+            capture.attempts.append(
+                Attempt(
+                    number=len(capture.attempts) + 1,
+                    upstream=route.upstream_name,
+                    server_address=route.server_address,
+                    server_port=route.server_port,
+                    span_id=span_id(),
+                    started_ms=started_ms,
+                    connect_ms=connecting.connect_ms,
+                    sent_ms=capture.times.sent_ms,
+                    headers_ms=capture.now() if response is not None else None,
+                    ended_ms=capture.now(),
+                    status=None if response is None else response.status,
+                    error_type="stale_connection" if stale else error.error_type if error else None,
+                    error_message=str(error) if error else None,
+                )
+            )
+        return response
+
+    async def _return(self, capture: Capture, response: Response, send: Send) -> None:
+        """Hands the answer to the client as it arrives; each chunk is sent first and looked at afterwards."""
+        capture.times.headers_ms = capture.now()
+        capture.upstream_headers = response.headers
+        if not 200 <= response.status < 600:
+            raise UpstreamTruncated(f"the upstream answered with status {response.status}.", error_type="truncated")
+        capture.returned_headers = headers.returned(response.headers, capture.request_id.encode())
+        capture.reader = self._reader(capture, response)
+        await send({"type": "http.response.start", "status": response.status, "headers": capture.returned_headers})
+        capture.status = response.status
+        ended = False
+        while not ended:
+            capture.allow(self._limits.idle_timeout, _idle)
+            chunk = await response.read()
+            ended = response.ended
+            if not chunk and not ended:
+                continue
+            arrived_ms = capture.now()
+            capture.allow(self._limits.client_stall_timeout, _stalled)
+            capture.relayed = ended
+            await send({"type": "http.response.body", "body": chunk, "more_body": not ended})
+            self._look(capture, chunk, arrived_ms)
+
+    def _look(self, capture: Capture, chunk: bytes, arrived_ms: float) -> None:
+        """Notes a chunk that the client has been sent. Whatever happens in here, the relay goes on."""
+        times = capture.times
+        times.last_byte_ms = arrived_ms
+        if not chunk:
+            return
+        if times.first_byte_ms is None:
+            times.first_byte_ms = arrived_ms
+            times.first_sent_ms = capture.now()
+        if len(capture.chunks) < MAX_CHUNK_TIMES:
+            capture.chunks.append((capture.response.size, arrived_ms))
+        capture.response.add(chunk)
+        capture.delivered += len(chunk)
+        reader = capture.reader
+        if reader is not None:
+            try:
+                reader.feed(chunk, arrived_ms)
+            except Exception as exc:
+                log.exception("reading the answer to %s failed", capture.request_id)
+                capture.reader, capture.read_error = None, type(exc).__name__
+
+    def _reader(self, capture: Capture, response: Response) -> responses.ResponseReader:
+        kind, dialect = operation(capture.method, (capture.target or "").partition("?")[0])
+        content_type = headers.first(response.headers, b"content-type") or b""
+        content_encoding = headers.first(response.headers, b"content-encoding") or b""
+        return responses.reader(
+            operation=kind,
+            dialect=dialect or capture.dialect,
+            content_type=content_type.decode("latin-1"),
+            content_encoding=content_encoding.decode("latin-1"),
+            status=response.status,
+        )
+
+    async def _answer(self, capture: Capture, error: RelayError, send: Send) -> None:
+        """Tells the client of the error while it can still be told; otherwise its connection just breaks.
+
+        Returning with an unfinished answer makes the server close the connection without a last chunk.
+        """
+        if capture.status is not None or isinstance(error, ClientGone):
+            if error.error_type == "client_stalled":
+                _break(send)
+            return
+        body = answers.error_body(error, capture.dialect, capture.request_id)
+        keep_open = capture.upload_complete
+        capture.returned_headers = answers.error_headers(error, body, capture.request_id, keep_open=keep_open)
+        capture.own_answer = body
+        capture.status = error.status
+        with contextlib.suppress(asyncio.CancelledError):
+            await answers.send_whole(send, error.status, capture.returned_headers, body)
+        capture.delivered = len(body)
+
+
+def _break(send: Send) -> None:
+    """Drops what a client that stopped reading will never take: closing politely would wait for it."""
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is not None:
+        transport.abort()
+
+
+def _idle() -> RelayError:
+    return UpstreamTimeout("the upstream stopped sending.", error_type="idle_timeout")
+
+
+def _stalled() -> RelayError:
+    return ClientGone("the client stopped reading.", error_type="client_stalled")

@@ -1,0 +1,136 @@
+"""What the relay notes while a request passes: mutable, owned by one request, read once by `finish`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from proxy.exchange import Attempt
+from proxy.relay.errors import RelayError
+from proxy.relay.headers import RawHeaders
+from proxy.settings.shape import Endpoint
+
+_HASH_ALONG_BEYOND = 1 << 20
+"""Larger bodies are hashed as they pass, so that no single step of the event loop has to hash them whole."""
+
+
+class Copy:
+    """A bounded copy of a body: the head up to `limit` bytes, size and sha256 of the whole."""
+
+    __slots__ = ("_hash", "_limit", "chunks", "held", "size")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._hash: hashlib._Hash | None = None
+        self.chunks: list[bytes] = []
+        self.held = 0
+        self.size = 0
+
+    def add(self, chunk: bytes) -> None:
+        """Notes the next bytes of the body."""
+        self.size += len(chunk)
+        if self._hash is not None:
+            self._hash.update(chunk)
+        room = self._limit - self.held
+        if room > 0:
+            kept = chunk if len(chunk) <= room else chunk[:room]
+            self.chunks.append(kept)
+            self.held += len(kept)
+        if self._hash is None and (self.size > _HASH_ALONG_BEYOND or self.held < self.size):
+            self._hash = hashlib.sha256(b"".join(self.chunks))
+            if self.held < self.size:
+                self._hash.update(chunk[len(self.chunks[-1]) if room > 0 else 0 :])
+
+    @property
+    def whole(self) -> bool:
+        """Whether every byte was kept."""
+        return self.held == self.size
+
+    def sha256(self) -> str:
+        """Hex digest of the whole body; called in the recorder thread."""
+        return (self._hash or hashlib.sha256(b"".join(self.chunks))).hexdigest()
+
+
+@dataclass(slots=True)
+class Times:
+    """Milliseconds since accept, named as in the record; None until it happened."""
+
+    received_ms: float | None = None
+    sent_ms: float | None = None
+    connect_ms: float | None = None
+    headers_ms: float | None = None
+    first_byte_ms: float | None = None
+    first_sent_ms: float | None = None
+    last_byte_ms: float | None = None
+    duration_ms: float | None = None
+
+
+@dataclass(slots=True)
+class Capture:
+    """One request on its way through the relay."""
+
+    request_id: str
+    method: str
+    raw_path: bytes
+    query: bytes
+    headers: RawHeaders
+    request: Copy
+    response: Copy
+    trace_id: str
+    parent_span_id: str | None
+    span_id: str
+    task: asyncio.Task[None] | None
+    endpoint_name: str | None = None
+    endpoint: Endpoint | None = None
+    upstream: str | None = None
+    dialect: str | None = None
+    target: str | None = None
+    """Path and query as sent upstream."""
+    sent_headers: list[tuple[str, str]] = field(default_factory=list)
+    status: int | None = None
+    upstream_headers: RawHeaders = ()
+    returned_headers: RawHeaders = ()
+    own_answer: bytes | None = None
+    """Body of an error answer of ours."""
+    delivered: int = 0
+    upload_complete: bool = False
+    relayed: bool = False
+    """The whole answer was handed to the client's connection: leaving now changes nothing."""
+    cause: RelayError | None = None
+    """Why this request's task was cancelled by us."""
+    error: RelayError | None = None
+    """How the request ended, when not by an upstream's answer."""
+    deadline: float = float("inf")
+    late: Callable[[], RelayError] | None = None
+    """What passing the deadline means."""
+    reader: object | None = None
+    read_error: str | None = None
+    chunks: list[tuple[int, float]] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+    times: Times = field(default_factory=Times)
+    started_ns: int = field(default_factory=time.time_ns)
+    accepted: float = field(default_factory=perf_counter)
+
+    def now(self) -> float:
+        """Milliseconds since the request was accepted."""
+        return (perf_counter() - self.accepted) * 1000
+
+    def allow(self, seconds: float, late: Callable[[], RelayError]) -> None:
+        """The next thing must happen within `seconds`, or the request ends with `late()`."""
+        self.deadline = perf_counter() + seconds
+        self.late = late
+
+    def abort(self, cause: RelayError) -> None:
+        """Ends the request from outside its task; the first cause wins, a relayed answer stands."""
+        if self.cause is None and not self.relayed and self.task is not None:
+            self.cause = cause
+            self.task.cancel()
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that the recorder takes over with this capture."""
+        return 2_048 + self.request.held + self.response.held

@@ -1,0 +1,254 @@
+"""From a capture to the changes that the ledger is told: reading, identity, redaction, outcome.
+
+Pure but for its counters. Everything here runs in the recorder thread, never in the event loop.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from proxy.exchange import Attempt, Exchange, Headers, Hop, Outcome
+from proxy.ledger.changes import Arrived, Body, Finished, Opened
+from proxy.reading import caller, ratelimit, redact
+from proxy.reading.request import RequestFacts, operation, request_facts
+from proxy.reading.response import ResponseFacts
+from proxy.relay import headers
+from proxy.relay.capture import Capture, Copy
+from proxy.settings.shape import Capture as CaptureLimits
+
+log = logging.getLogger(__name__)
+
+
+class Finisher:
+    """Makes the changes of one relay process."""
+
+    def __init__(
+        self, *, process: str, salt: bytes, capture: CaptureLimits, read_failed: Callable[[], None]
+    ) -> None:
+        self._process = process
+        self._salt = salt
+        self._bodies = capture.bodies
+        self._read_failed = read_failed
+
+    def opened(self, capture: Capture) -> Opened:
+        """The row of a request that was accepted."""
+        return Opened(self._accepted(capture))
+
+    def arrived(self, capture: Capture) -> Arrived:
+        """The request body, stored before the end so that an interrupted request still has it."""
+        secrets = caller.secrets(capture.headers)
+        body, _ = self._body(capture.request, secrets, kept=True)
+        return Arrived(capture.request_id, body)
+
+    def finished(self, capture: Capture) -> Finished:
+        """The whole record of a request that is over."""
+        request = self._request(capture)
+        response = self._response(capture)
+        secrets = caller.secrets(capture.headers)
+        exchange = self._exchange(capture, request, response)
+        kept = self._bodies == "all" or (self._bodies == "errors" and exchange.outcome is not Outcome.OK)
+        bodies, masked = self._stored_bodies(capture, secrets, kept=kept)
+        fields, masked_fields = self._stored_headers(capture, secrets)
+        exchange = replace(
+            exchange,
+            redacted=masked,
+            request_capture=_reason(bodies.get(Hop.CLIENT_REQUEST)),
+            response_capture=_reason(bodies.get(Hop.UPSTREAM_RESPONSE) or bodies.get(Hop.CLIENT_RESPONSE)),
+        )
+        return Finished(exchange=exchange, headers=fields, bodies=bodies, chunks=tuple(capture.chunks))
+
+    def _accepted(self, capture: Capture) -> Exchange:
+        """What is known at accept; cheap."""
+        path = _path(capture)
+        kind, dialect = operation(capture.method, (capture.target or path).partition("?")[0])
+        endpoint = capture.endpoint
+        return Exchange(
+            request_id=capture.request_id,
+            process=self._process,
+            started_ns=capture.started_ns,
+            method=capture.method[:32],
+            path=path,
+            query=redact.query(capture.query.decode("latin-1")) or None,
+            endpoint=capture.endpoint_name or "none",
+            organization=endpoint.organization if endpoint else None,
+            workflow=endpoint.workflow if endpoint else None,
+            billing=endpoint.billing if endpoint else None,
+            upstream=capture.upstream,
+            dialect=dialect or capture.dialect,
+            provider=dialect or capture.dialect,
+            operation=kind,
+            trace_id=capture.trace_id,
+            span_id=capture.span_id,
+            parent_span_id=capture.parent_span_id,
+        )
+
+    def _request(self, capture: Capture) -> RequestFacts:
+        encoding = headers.first(capture.headers, b"content-encoding") or b""
+        return request_facts(
+            method=capture.method,
+            path=(capture.target or _path(capture)).partition("?")[0],
+            headers=headers.text(capture.headers),
+            body=b"".join(capture.request.chunks),
+            content_encoding=encoding.decode("latin-1"),
+        )
+
+    def _response(self, capture: Capture) -> ResponseFacts:
+        if capture.reader is None:
+            return ResponseFacts(parse_error=capture.read_error)
+        try:
+            return capture.reader.end()
+        except Exception as exc:
+            log.exception("reading the answer to %s failed", capture.request_id)
+            self._read_failed()
+            return ResponseFacts(parse_error=type(exc).__name__)
+
+    def _exchange(self, capture: Capture, request: RequestFacts, response: ResponseFacts) -> Exchange:
+        upstream_headers = headers.text(capture.upstream_headers)
+        by_name = {name.lower(): value for name, value in upstream_headers}
+        key = caller.key(capture.headers, request.account_uuid, self._salt)
+        account = caller.account(
+            by_name.get("anthropic-organization-id"), request.account_uuid, key
+        )
+        windows, limits = ratelimit.readings(upstream_headers, account, capture.started_ns // 1_000_000_000)
+        accepted = self._accepted(capture)
+        attempts = _with_answer(capture.attempts, by_name, ratelimit.ratelimit_headers(upstream_headers), response)
+        return replace(
+            accepted,
+            **_times(capture),
+            **_outcome(capture, response),
+            **_sizes(capture),
+            workflow=request.workflow or accepted.workflow,
+            key=key,
+            session_id=request.session_id,
+            agent_id=request.agent_id,
+            parent_agent_id=request.parent_agent_id,
+            account=account,
+            client=request.client,
+            model=request.model,
+            response_model=response.model,
+            stream=request.stream,
+            status=capture.status,
+            finish_reason=response.finish_reason,
+            upstream_request_id=by_name.get("request-id") or by_name.get("x-request-id"),
+            message_id=response.message_id,
+            upstream_organization_id=by_name.get("anthropic-organization-id"),
+            upstream_workspace_id=by_name.get("anthropic-workspace-id"),
+            billing=accepted.billing or ("subscription" if windows else "pay_as_you_go"),
+            usage=response.usage,
+            usage_source=response.usage_source,
+            parameters=request.parameters,
+            message_count=request.message_count,
+            tool_count=request.tool_count,
+            image_count=request.image_count,
+            retry_count=request.retry_count,
+            customer_data=request.customer_data,
+            parse_error=request.parse_error or response.parse_error,
+            first_token_ms=response.first_token_ms,
+            attempts=attempts,
+            windows=windows,
+            limits=limits,
+        )
+
+    def _stored_bodies(
+        self, capture: Capture, secrets: Sequence[bytes], *, kept: bool
+    ) -> tuple[Mapping[Hop, Body | Hop], bool]:
+        request, masked_request = self._body(capture.request, secrets, kept=kept)
+        bodies: dict[Hop, Body | Hop] = {Hop.CLIENT_REQUEST: request}
+        if capture.attempts:
+            bodies[Hop.UPSTREAM_REQUEST] = Hop.CLIENT_REQUEST
+        masked_response = False
+        if capture.upstream_headers:
+            response, masked_response = self._body(capture.response, secrets, kept=kept)
+            bodies[Hop.UPSTREAM_RESPONSE] = response
+        if capture.own_answer is not None:
+            own = Copy(len(capture.own_answer))
+            own.add(capture.own_answer)
+            bodies[Hop.CLIENT_RESPONSE], _ = self._body(own, secrets, kept=kept)
+        elif capture.upstream_headers:
+            bodies[Hop.CLIENT_RESPONSE] = Hop.UPSTREAM_RESPONSE
+        return bodies, masked_request or masked_response
+
+    def _body(self, copy: Copy, secrets: Sequence[bytes], *, kept: bool) -> tuple[Body, bool]:
+        """What is stored of a body, and whether a secret had to be masked in it."""
+        if not kept:
+            return Body(chunks=(), size=copy.size, sha256=copy.sha256(), capture="off"), False
+        stored, masked = redact.body(copy.chunks, secrets)
+        return (
+            Body(chunks=stored, size=copy.size, sha256=copy.sha256(), capture=None if copy.whole else "too_large"),
+            masked,
+        )
+
+    def _stored_headers(self, capture: Capture, secrets: Sequence[bytes]) -> tuple[Mapping[Hop, Headers], bool]:
+        by_hop: dict[Hop, Headers] = {Hop.CLIENT_REQUEST: headers.text(capture.headers)}
+        if capture.attempts:
+            by_hop[Hop.UPSTREAM_REQUEST] = tuple(capture.sent_headers)
+        if capture.upstream_headers:
+            by_hop[Hop.UPSTREAM_RESPONSE] = headers.text(capture.upstream_headers)
+        if capture.returned_headers:
+            by_hop[Hop.CLIENT_RESPONSE] = headers.text(capture.returned_headers)
+        return {hop: redact.headers(fields, secrets, self._salt) for hop, fields in by_hop.items()}, False
+
+
+def _path(capture: Capture) -> str:
+    return capture.raw_path.decode("latin-1")
+
+
+def _times(capture: Capture) -> dict[str, Any]:
+    times = capture.times
+    return {name: getattr(times, name) for name in times.__slots__}
+
+
+def _sizes(capture: Capture) -> dict[str, Any]:
+    answered = bool(capture.upstream_headers)
+    return {
+        "request_bytes": capture.request.size,
+        "request_sha256": capture.request.sha256(),
+        "response_bytes": capture.response.size if answered else None,
+        "response_sha256": capture.response.sha256() if answered else None,
+        "delivered_bytes": capture.delivered,
+    }
+
+
+def _outcome(capture: Capture, response: ResponseFacts) -> dict[str, Any]:
+    """Outcome, error type and message: what we saw happen goes before what the answer says of itself."""
+    error = capture.error
+    if error is not None:
+        return {"outcome": error.outcome, "error_type": error.error_type or None, "error_message": str(error)}
+    if capture.status is not None and capture.status >= 400:
+        outcome = Outcome.UPSTREAM_ERROR
+    elif response.error_type is not None:
+        outcome = Outcome.ERROR_IN_STREAM
+    elif response.complete is False:
+        return {"outcome": Outcome.TRUNCATED, "error_type": "truncated", "error_message": None}
+    else:
+        return {"outcome": Outcome.OK, "error_type": None, "error_message": None}
+    return {
+        "outcome": outcome,
+        "error_type": response.error_type or "other",
+        "error_message": response.error_message,
+    }
+
+
+def _with_answer(
+    attempts: Sequence[Attempt], by_name: Mapping[str, str], limits: Mapping[str, str], response: ResponseFacts
+) -> tuple[Attempt, ...]:
+    """The attempts, the last one with what its answer said."""
+    if not attempts or attempts[-1].status is None:
+        return tuple(attempts)
+    last = replace(
+        attempts[-1],
+        upstream_request_id=by_name.get("request-id") or by_name.get("x-request-id"),
+        ratelimit=msgspec.json.encode(dict(limits)).decode() if limits else None,
+        error_type=response.error_type or ("other" if (attempts[-1].status or 0) >= 400 else None),
+        error_message=response.error_message,
+    )
+    return (*attempts[:-1], last)
+
+
+def _reason(body: Body | Hop | None) -> str | None:
+    return body.capture if isinstance(body, Body) else None

@@ -1,0 +1,68 @@
+"""Which header fields travel on, on raw byte pairs: order and duplicates kept, hop-by-hop fields removed.
+
+https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"http2-settings",
+    )
+)
+_NOT_FORWARDED = HOP_BY_HOP | {b"host", b"expect"}
+_OURS = frozenset((b"x-proxy-request-id", b"x-proxy-error"))
+
+
+def forwarded(headers: RawHeaders) -> list[tuple[str, str]]:
+    """The client's fields as they go upstream; control fields `x-proxy-*` and `Host` stay here."""
+    dropped = _NOT_FORWARDED | _listed(headers)
+    return [
+        (name.decode("ascii"), value.decode("utf-8"))
+        for name, value in headers
+        if name not in dropped and not name.startswith(b"x-proxy-")
+    ]
+
+
+def returned(headers: RawHeaders, request_id: bytes) -> list[tuple[bytes, bytes]]:
+    """The upstream's fields as they go to the client, names in their own case, plus our request id."""
+    dropped = HOP_BY_HOP | _OURS | _listed((name.lower(), value) for name, value in headers)
+    kept = [(name, value) for name, value in headers if name.lower() not in dropped]
+    kept.append((b"x-proxy-request-id", request_id))
+    return kept
+
+
+def first(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:
+    """The first value of a field, whatever its case; `wanted` in lower case."""
+    return next((value for name, value in headers if name.lower() == wanted), None)
+
+
+def text(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+    """Fields as text for the record; bytes that are not UTF-8 are kept as Latin-1 characters."""
+    return tuple((_text(name), _text(value)) for name, value in headers)
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
+def _listed(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
+    """Fields that `Connection` declares to be for this hop only."""
+    listed = [value for name, value in headers if name == b"connection"]
+    return frozenset(name.strip().lower() for value in listed for name in value.split(b","))

@@ -1,0 +1,97 @@
+"""uvicorn as both ports use it: started on an inherited socket, quiet, with our own signals and drain.
+
+uvicorn's own bounded shutdown drops requests before their `finally` has run, so it is never bounded here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, TypeVar
+
+import uvicorn
+
+from proxy.gate import App
+
+KEEP_ALIVE_S = 75
+T = TypeVar("T")
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server that leaves signals to its process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the server was told to end."""
+        return self.should_exit
+
+    def stop(self) -> None:
+        """Stops accepting; requests under way go on."""
+        self.should_exit = True
+
+
+def server(app: App, *, parser: str = "zttp") -> Server:
+    """A server for `app`; `parser` is `zttp` or, as a fallback, `h11`."""
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.asgi"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # it logs every answer that we break off on purpose
+    return Server(
+        uvicorn.Config(
+            app,  # type: ignore[arg-type]
+            http=parser,  # type: ignore[arg-type]
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            h11_max_incomplete_event_size=131_072,
+        )
+    )
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Runs a process's main coroutine on uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        factory = asyncio.new_event_loop
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(main)
+
+
+def on_stop(loop: asyncio.AbstractEventLoop, stop: Callable[[], None], parent: int | None) -> None:
+    """Calls `stop` on SIGTERM, on SIGINT unless a supervisor forwards it, and when the supervisor dies.
+
+    `parent` is the read end of a pipe that the supervisor holds open for its life.
+    """
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    if parent is None:
+        loop.add_signal_handler(signal.SIGINT, stop)
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def gone() -> None:
+        if not os.read(parent, 1):
+            loop.remove_reader(parent)
+            stop()
+
+    loop.add_reader(parent, gone)
+
+
+def address(sock: socket.socket) -> str:
+    """`host:port` of a listening socket, IPv6 in brackets."""
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,60 @@
+"""The conservation laws that hold after everything, whatever failed (`docs/faults.md`).
+
+L1 accepted = closed, L2 one record each, L3 stored = exported + pending + dropped, L4 bytes delivered = bytes
+received, L5 no secret anywhere. Every end-to-end test ends here.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from pathlib import Path
+
+import zstandard
+
+from proxy.ledger.folder import Folder
+from proxy.ledger.verify import verify
+from tests.kit.process import Proxy, wait
+
+CANARY = "canary7f3a91d2c4"
+"""Part of every secret that the tests send."""
+API_KEY = f"sk-ant-api03-{CANARY}-AAAA"
+OAUTH_TOKEN = f"sk-ant-oat01-{CANARY}-BBBB"
+
+
+def check(proxy: Proxy, *, payloads: Iterable[bytes] = ()) -> None:
+    """Asserts L1–L5; `payloads` are the OTLP bodies that a receiver got."""
+    sql = "SELECT count(*) AS n FROM exchanges WHERE outcome IS NULL"
+    wait(lambda: proxy.rows(sql)[0]["n"] == 0, "every accepted request to be closed")
+    assert verify(Folder(proxy.data)) == []
+    _delivered_what_was_received(proxy)
+    _no_canary(proxy, payloads)
+
+
+def _delivered_what_was_received(proxy: Proxy) -> None:
+    for row in proxy.rows("SELECT * FROM exchanges WHERE outcome IN ('ok', 'upstream_error', 'error_in_stream')"):
+        if row["response_bytes"] is not None:
+            assert row["delivered_bytes"] == row["response_bytes"], row
+
+
+def _no_canary(proxy: Proxy, payloads: Iterable[bytes]) -> None:
+    places: dict[str, bytes] = {str(path): path.read_bytes() for path in _files(proxy.data)}
+    places["output"] = proxy.said().encode()
+    places["/metrics"] = proxy.metrics().encode() if _alive(proxy) else b""
+    places["bodies"] = b"\n".join(_decompressed(row["data"]) for row in proxy.rows("SELECT data FROM bodies"))
+    places["otlp"] = b"\n".join(payloads)
+    spellings = (CANARY.encode(), base64.b64encode(CANARY.encode())[:-2])
+    found = [name for name, data in places.items() for spelling in spellings if spelling in data]
+    assert not found, f"a secret stands in {found}"
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def _alive(proxy: Proxy) -> bool:
+    return proxy._process is not None and proxy._process.poll() is None
+
+
+def _decompressed(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj().decompress(data) if data else b""
