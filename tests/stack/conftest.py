@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack.running import Stack, running_stack
+from tests.stack.running import SERVERS, Stack, prepared_stack
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,5 +21,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Collector, Prometheus and Loki with the project's own configuration, ready and empty."""
-    with running_stack(tmp_path_factory.mktemp("stack")) as running:
-        yield running
+    prepared = prepared_stack(tmp_path_factory.mktemp("stack"))
+    with prepared.running(*SERVERS):
+        yield prepared

@@ -19,26 +19,113 @@ import msgspec
 
 from tests.servers.cache import program
 
-ROOT = Path(__file__).resolve().parents[2]
+SERVERS = ("prometheus", "loki", "otel-collector")
+"""Names of services, of their folders in the repository and of their recipes."""
+
+_ROOT = Path(__file__).resolve().parents[2]
 _READY_SECONDS = 90.0
 _STOP_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
+class _Ports:
+    otlp_http: int
+    otlp_grpc: int
+    collector_health: int
+    collector_metrics: int
+    prometheus: int
+    loki: int
+    loki_grpc: int
+    inspector: int
+
+
+@dataclass(frozen=True)
 class Stack:
-    """Where the running servers are; every address is `http://127.0.0.1:port` without a path."""
+    """A folder with the configuration of all servers, each of which can be started and stopped in it."""
 
     folder: Path
-    otlp: str
-    """For `OTEL_EXPORTER_OTLP_ENDPOINT`."""
-    prometheus: str
-    loki: str
-    inspector_address: str
-    """`127.0.0.1:port` that Prometheus scrapes: where the proxy's inspector has to listen."""
-    inspector_token_file: Path
-    """The token that Prometheus sends there."""
-    spans: Path
-    """Lines of OTLP JSON that the collector writes."""
+    ports: _Ports
+
+    @property
+    def otlp(self) -> str:
+        """For `OTEL_EXPORTER_OTLP_ENDPOINT`."""
+        return f"http://127.0.0.1:{self.ports.otlp_http}"
+
+    @property
+    def prometheus(self) -> str:
+        """Its address, without a path."""
+        return f"http://127.0.0.1:{self.ports.prometheus}"
+
+    @property
+    def loki(self) -> str:
+        """Its address, without a path."""
+        return f"http://127.0.0.1:{self.ports.loki}"
+
+    @property
+    def inspector_address(self) -> str:
+        """`127.0.0.1:port` that Prometheus scrapes: where the proxy's inspector has to listen."""
+        return f"127.0.0.1:{self.ports.inspector}"
+
+    @property
+    def inspector_token_file(self) -> Path:
+        """The token that Prometheus sends to the inspector."""
+        return self.folder / "inspector_token"
+
+    @property
+    def spans(self) -> Path:
+        """Lines of OTLP JSON that the collector writes."""
+        return self.folder / "otel-collector" / "spans" / "spans.jsonl"
+
+    @contextmanager
+    def running(self, *names: str) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+        """The named servers (see SERVERS), ready to be used, stopped at the end; logs are appended to in the folder.
+
+        Raises RuntimeError with the end of its log for a server that ends at start, TimeoutError for a silent one.
+        """
+        with ExitStack() as servers:
+            processes = {name: servers.enter_context(self._server(name)) for name in names}
+            for name, process in processes.items():
+                self._wait_ready(name, process)
+            yield processes
+
+    @contextmanager
+    def _server(self, name: str) -> Iterator[subprocess.Popen[bytes]]:
+        command = [str(program(name)), *_arguments(name, self.folder, self.ports)]
+        with self._log(name).open("ab") as log:
+            process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT)
+            try:
+                yield process
+            finally:
+                _stop(process)
+
+    def _wait_ready(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        health = f"http://127.0.0.1:{self.ports.collector_health}/"
+        url = {"prometheus": f"{self.prometheus}/-/ready", "loki": f"{self.loki}/ready", "otel-collector": health}[name]
+
+        def is_ready() -> bool:
+            if process.poll() is not None:
+                raise RuntimeError(f"{name} ended at start:\n{self._log(name).read_text(errors='replace')[-2000:]}")
+            try:
+                with urllib.request.urlopen(url, timeout=2) as response:
+                    return bool(response.status == 200)
+            except OSError:
+                return False
+
+        wait_until(is_ready, f"an answer with status 200 from {url} (see {self._log(name)})", _READY_SECONDS)
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+
+def prepared_stack(folder: Path) -> Stack:
+    """Writes the configuration of all servers into the folder; nothing runs yet."""
+    stack = Stack(folder, _free_ports())
+    stack.inspector_token_file.write_text("a-token-for-the-stack-tests\n", encoding="utf-8")
+    for name, replacements in _replacements(stack).items():
+        (folder / name).mkdir()
+        original = (_ROOT / name / "config.yaml").read_text(encoding="utf-8")
+        (folder / f"{name}.yaml").write_text(substituted(original, replacements), encoding="utf-8")
+    return stack
 
 
 def substituted(text: str, replacements: Mapping[str, str]) -> str:
@@ -59,6 +146,35 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> None
         time.sleep(0.1)
 
 
+def _replacements(stack: Stack) -> dict[str, dict[str, str]]:
+    """For each server: what stands in its configuration → what stands in the copy."""
+    ports = stack.ports
+    return {
+        "prometheus": {
+            "/run/secrets/inspector_token": str(stack.inspector_token_file),
+            "proxy:8081": stack.inspector_address,
+            "localhost:9090": f"127.0.0.1:{ports.prometheus}",
+            "otel-collector:8888": f"127.0.0.1:{ports.collector_metrics}",
+            "loki:3100": f"127.0.0.1:{ports.loki}",
+        },
+        "loki": {
+            "http_listen_address: 0.0.0.0": "http_listen_address: 127.0.0.1",
+            "http_listen_port: 3100": f"http_listen_port: {ports.loki}",
+            "grpc_listen_port: 9095": f"grpc_listen_port: {ports.loki_grpc}",
+            " /loki": f" {stack.folder / 'loki'}",
+        },
+        "otel-collector": {
+            "0.0.0.0:4318": f"127.0.0.1:{ports.otlp_http}",
+            "0.0.0.0:4317": f"127.0.0.1:{ports.otlp_grpc}",
+            "0.0.0.0:13133": f"127.0.0.1:{ports.collector_health}",
+            "host: 0.0.0.0, port: 8888": f"host: 127.0.0.1, port: {ports.collector_metrics}",
+            "http://prometheus:9090": stack.prometheus,
+            "http://loki:3100": stack.loki,
+            "/var/lib/otelcol": str(stack.folder / "otel-collector"),
+        },
+    }
+
+
 class _Service(msgspec.Struct):
     command: list[str] = []
 
@@ -67,117 +183,15 @@ class _Compose(msgspec.Struct):
     services: dict[str, _Service]
 
 
-@dataclass(frozen=True)
-class _Server:
-    process: subprocess.Popen[bytes]
-    log: Path
-
-
-@contextmanager
-def running_stack(folder: Path) -> Iterator[Stack]:
-    """Collector, Prometheus and Loki, ready to be used, stopped at the end; their logs are in the folder."""
-    names = ("http", "grpc", "health", "telemetry", "prometheus", "loki", "loki_grpc", "inspector")
-    port = dict(zip(names, _free_ports(len(names)), strict=True))
-    token_file = folder / "inspector_token"
-    token_file.write_text("a-token-for-the-stack-tests\n", encoding="utf-8")
-    with ExitStack() as servers:
-        prometheus = servers.enter_context(_prometheus(folder, port, token_file))
-        loki = servers.enter_context(_loki(folder, port))
-        collector = servers.enter_context(_collector(folder, port))
-        _wait_ready(prometheus, f"http://127.0.0.1:{port['prometheus']}/-/ready")
-        _wait_ready(collector, f"http://127.0.0.1:{port['health']}/")
-        _wait_ready(loki, f"http://127.0.0.1:{port['loki']}/ready")
-        yield Stack(
-            folder=folder,
-            otlp=f"http://127.0.0.1:{port['http']}",
-            prometheus=f"http://127.0.0.1:{port['prometheus']}",
-            loki=f"http://127.0.0.1:{port['loki']}",
-            inspector_address=f"127.0.0.1:{port['inspector']}",
-            inspector_token_file=token_file,
-            spans=folder / "otel-collector" / "spans" / "spans.jsonl",
-        )
-
-
-@contextmanager
-def _prometheus(folder: Path, port: Mapping[str, int], token_file: Path) -> Iterator[_Server]:
-    config = _configured(
-        folder,
-        "prometheus",
-        {
-            "/run/secrets/inspector_token": str(token_file),
-            "proxy:8081": f"127.0.0.1:{port['inspector']}",
-            "localhost:9090": f"127.0.0.1:{port['prometheus']}",
-            "otel-collector:8888": f"127.0.0.1:{port['telemetry']}",
-            "loki:3100": f"127.0.0.1:{port['loki']}",
-        },
-    )
-    paths = {"/etc/prometheus/config.yaml": str(config), "=/prometheus": f"={folder / 'prometheus'}"}
-    listen = f"--web.listen-address=127.0.0.1:{port['prometheus']}"
-    with _server(folder, "prometheus", [*_arguments("prometheus", paths), listen]) as server:
-        yield server
-
-
-@contextmanager
-def _loki(folder: Path, port: Mapping[str, int]) -> Iterator[_Server]:
-    config = _configured(
-        folder,
-        "loki",
-        {
-            "http_listen_address: 0.0.0.0": "http_listen_address: 127.0.0.1",
-            "http_listen_port: 3100": f"http_listen_port: {port['loki']}",
-            "grpc_listen_port: 9095": f"grpc_listen_port: {port['loki_grpc']}",
-            " /loki": f" {folder / 'loki'}",
-        },
-    )
-    with _server(folder, "loki", _arguments("loki", {"/etc/loki/config.yaml": str(config)})) as server:
-        yield server
-
-
-@contextmanager
-def _collector(folder: Path, port: Mapping[str, int]) -> Iterator[_Server]:
-    config = _configured(
-        folder,
-        "otel-collector",
-        {
-            "0.0.0.0:4318": f"127.0.0.1:{port['http']}",
-            "0.0.0.0:4317": f"127.0.0.1:{port['grpc']}",
-            "0.0.0.0:13133": f"127.0.0.1:{port['health']}",
-            "host: 0.0.0.0, port: 8888": f"host: 127.0.0.1, port: {port['telemetry']}",
-            "prometheus:9090": f"127.0.0.1:{port['prometheus']}",
-            "loki:3100": f"127.0.0.1:{port['loki']}",
-            "/var/lib/otelcol": str(folder / "otel-collector"),
-        },
-    )
-    with _server(
-        folder, "otel-collector", _arguments("otel-collector", {"/etc/otelcol/config.yaml": str(config)})
-    ) as server:
-        yield server
-
-
-def _configured(folder: Path, name: str, replacements: Mapping[str, str]) -> Path:
-    """A copy of the server's configuration with other addresses and folders."""
-    (folder / name).mkdir()
-    copy = folder / f"{name}.yaml"
-    original = (ROOT / name / "config.yaml").read_text(encoding="utf-8")
-    copy.write_text(substituted(original, replacements), encoding="utf-8")
-    return copy
-
-
-def _arguments(name: str, paths: Mapping[str, str]) -> list[str]:
+def _arguments(name: str, folder: Path, ports: _Ports) -> list[str]:
     """The command of that service in `docker-compose.yml`, with other paths."""
-    compose = msgspec.yaml.decode((ROOT / "docker-compose.yml").read_bytes(), type=_Compose)
-    return substituted("\n".join(compose.services[name].command), paths).split("\n")
-
-
-@contextmanager
-def _server(folder: Path, name: str, arguments: list[str]) -> Iterator[_Server]:
-    path = folder / f"{name}.log"
-    with path.open("wb") as log:
-        process = subprocess.Popen([program(name), *arguments], cwd=folder, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            yield _Server(process, path)
-        finally:
-            _stop(process)
+    compose = msgspec.yaml.decode((_ROOT / "docker-compose.yml").read_bytes(), type=_Compose)
+    paths = {f"/etc/{name}/config.yaml": f"{folder / name}.yaml"}
+    arguments = substituted("\n".join(compose.services[name].command), paths)
+    if name == "prometheus":
+        arguments = substituted(arguments, {"path=/prometheus": f"path={folder / name}"})
+        arguments += f"\n--web.listen-address=127.0.0.1:{ports.prometheus}"
+    return arguments.split("\n")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -189,22 +203,9 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _wait_ready(server: _Server, url: str) -> None:
-    def is_ready() -> bool:
-        if server.process.poll() is not None:
-            raise RuntimeError(f"ended at start:\n{server.log.read_text(errors='replace')[-2000:]}")
-        try:
-            with urllib.request.urlopen(url, timeout=2) as response:
-                return bool(response.status == 200)
-        except OSError:
-            return False
-
-    wait_until(is_ready, f"an answer with status 200 from {url} (see {server.log})", _READY_SECONDS)
-
-
-def _free_ports(count: int) -> list[int]:
+def _free_ports() -> _Ports:
     with ExitStack() as sockets:
-        opened = [sockets.enter_context(socket.socket()) for _ in range(count)]
+        opened = [sockets.enter_context(socket.socket()) for _ in _Ports.__dataclass_fields__]
         for one in opened:
             one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in opened]
+        return _Ports(*(int(one.getsockname()[1]) for one in opened))
