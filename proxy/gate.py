@@ -169,9 +169,7 @@ def _host(headers: RawHeaders, rules: Rules, *, probe: bool) -> Rejection | None
         return _bad("the Host header must be present once and name a host.")
     if probe or _named(hosts[0].decode(), rules):
         return None
-    return _bad(
-        "this Host is not served here; add it to allowed_hosts if it is meant to be.", 403, "forbidden"
-    )
+    return _bad("this Host is not served here; add it to allowed_hosts if it is meant to be.", 403, "forbidden")
 
 
 def _named(authority: str, rules: Rules) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import socket
@@ -108,9 +109,9 @@ async def _drain(running: Running, stop: asyncio.Event, prestop_seconds: float, 
     running.readiness.draining = True
     await asyncio.sleep(prestop_seconds)
     running.server.stop()
-    deadline = perf_counter() + drain_seconds
-    while running.relay.open and perf_counter() < deadline:
-        await asyncio.sleep(TICK_S)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(drain_seconds):
+            await running.relay.idle.wait()
     while True:
         running.relay.end_all()
         await asyncio.sleep(TICK_S)

@@ -27,9 +27,7 @@ def error_body(error: RelayError, dialect: str | None, request_id: str) -> bytes
         shape = {"error": {"message": message, "type": kind, "param": None, "code": error.error_type}}
         return msgspec.json.encode(shape)
     kind = _ANTHROPIC_TYPES.get(error.status, "api_error" if error.status >= 500 else "invalid_request_error")
-    return msgspec.json.encode(
-        {"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id}
-    )
+    return msgspec.json.encode({"type": "error", "error": {"type": kind, "message": message}, "request_id": request_id})
 
 
 def error_headers(error: RelayError, body: bytes, request_id: str, *, keep_open: bool) -> list[tuple[bytes, bytes]]:

@@ -20,8 +20,16 @@ from proxy.reading import response as responses
 from proxy.reading.request import operation
 from proxy.relay import answers, headers
 from proxy.relay.capture import Capture, Copy
-from proxy.relay.errors import ClientGone, Internal, Rejected, RelayError, ShuttingDown, UpstreamTimeout
-from proxy.relay.errors import UpstreamTruncated, UpstreamUnreachable
+from proxy.relay.errors import (
+    ClientGone,
+    Internal,
+    Rejected,
+    RelayError,
+    ShuttingDown,
+    UpstreamTimeout,
+    UpstreamTruncated,
+    UpstreamUnreachable,
+)
 from proxy.relay.ids import RequestIds, span_id, trace_context
 from proxy.relay.routes import Route, Routes, target
 from proxy.relay.upload import Upload, sent
@@ -33,7 +41,6 @@ log = logging.getLogger(__name__)
 
 MAX_CHUNK_TIMES = 20_000
 """Chunks of one stream whose arrival time is kept."""
-"""How often late requests are looked for; also the probe that measures event-loop stalls."""
 
 
 class Recording(Protocol):
@@ -72,6 +79,8 @@ class Relay:
         self._ids = RequestIds()
         self.open: dict[str, Capture] = {}
         """Requests under way, by request id."""
+        self.idle = asyncio.Event()
+        """Set while no request is under way."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Relays one request that the gate admitted."""
@@ -98,12 +107,15 @@ class Relay:
     async def _exchange(self, scope: Scope, receive: Receive, send: Send, refused: Rejected | None) -> None:
         capture = self._accept(scope)
         self.open[capture.request_id] = capture
+        self.idle.clear()
         self._recorder.put(lambda: self._finish.opened(capture), 1_024, capture.request_id)
         try:
             await self._outcome(capture, receive, send, refused)
         finally:
             capture.times.duration_ms = capture.now()
             del self.open[capture.request_id]
+            if not self.open:
+                self.idle.set()
             capture.task = None
             self._recorder.put(lambda: self._finish.finished(capture), capture.held, capture.request_id)
 
@@ -166,23 +178,27 @@ class Relay:
         return route
 
     async def _relay(self, capture: Capture, route: Route, receive: Receive, send: Send) -> None:
-        upload = Upload(capture, receive, self._limits)
-        await upload.begin()
-        watcher = asyncio.create_task(self._watch(capture, receive)) if capture.upload_complete else None
-        if capture.upload_complete and self._capture.bodies == "all":
-            self._recorder.put(lambda: self._finish.arrived(capture), 0, capture.request_id)
+        watching: list[asyncio.Task[None]] = []
+
+        def arrived() -> None:
+            watching.append(asyncio.create_task(self._watch(capture, receive)))
+            if self._capture.bodies == "all":
+                self._recorder.put(lambda: self._finish.arrived(capture), 0, capture.request_id)
+
+        upload = Upload(capture, receive, self._limits, arrived)
         try:
+            await upload.begin()
             response = await self._request(capture, route, upload)
             try:
                 await self._return(capture, response, send)
             finally:
                 response.close()
         finally:
-            if watcher is not None:
+            for watcher in watching:
                 watcher.cancel()
 
     async def _watch(self, capture: Capture, receive: Receive) -> None:
-        """Sees the client leave in every phase after its upload."""
+        """Sees the client leave in every phase after its upload; during it, the upload does."""
         while (await receive())["type"] != "http.disconnect":
             pass
         capture.abort(ClientGone("the client left."))

@@ -27,9 +27,7 @@ log = logging.getLogger(__name__)
 class Finisher:
     """Makes the changes of one relay process."""
 
-    def __init__(
-        self, *, process: str, salt: bytes, capture: CaptureLimits, read_failed: Callable[[], None]
-    ) -> None:
+    def __init__(self, *, process: str, salt: bytes, capture: CaptureLimits, read_failed: Callable[[], None]) -> None:
         self._process = process
         self._salt = salt
         self._bodies = capture.bodies
@@ -42,8 +40,7 @@ class Finisher:
     def arrived(self, capture: Capture) -> Arrived:
         """The request body, stored before the end so that an interrupted request still has it."""
         secrets = caller.secrets(capture.headers)
-        body, _ = self._body(capture.request, secrets, kept=True)
-        return Arrived(capture.request_id, body)
+        return Arrived(capture.request_id, _body(capture.request, secrets, kept=True))
 
     def finished(self, capture: Capture) -> Finished:
         """The whole record of a request that is over."""
@@ -52,11 +49,11 @@ class Finisher:
         secrets = caller.secrets(capture.headers)
         exchange = self._exchange(capture, request, response)
         kept = self._bodies == "all" or (self._bodies == "errors" and exchange.outcome is not Outcome.OK)
-        bodies, masked = self._stored_bodies(capture, secrets, kept=kept)
-        fields, masked_fields = self._stored_headers(capture, secrets)
+        bodies = self._stored_bodies(capture, secrets, kept=kept)
+        fields = self._stored_headers(capture, secrets)
         exchange = replace(
             exchange,
-            redacted=masked,
+            redacted=any(isinstance(body, Body) and body.redacted for body in bodies.values()),
             request_capture=_reason(bodies.get(Hop.CLIENT_REQUEST)),
             response_capture=_reason(bodies.get(Hop.UPSTREAM_RESPONSE) or bodies.get(Hop.CLIENT_RESPONSE)),
         )
@@ -111,9 +108,7 @@ class Finisher:
         upstream_headers = headers.text(capture.upstream_headers)
         by_name = {name.lower(): value for name, value in upstream_headers}
         key = caller.key(capture.headers, request.account_uuid, self._salt)
-        account = caller.account(
-            by_name.get("anthropic-organization-id"), request.account_uuid, key
-        )
+        account = caller.account(by_name.get("anthropic-organization-id"), request.account_uuid, key)
         windows, limits = ratelimit.readings(upstream_headers, account, capture.started_ns // 1_000_000_000)
         accepted = self._accepted(capture)
         attempts = _with_answer(capture.attempts, by_name, ratelimit.ratelimit_headers(upstream_headers), response)
@@ -154,36 +149,21 @@ class Finisher:
             limits=limits,
         )
 
-    def _stored_bodies(
-        self, capture: Capture, secrets: Sequence[bytes], *, kept: bool
-    ) -> tuple[Mapping[Hop, Body | Hop], bool]:
-        request, masked_request = self._body(capture.request, secrets, kept=kept)
-        bodies: dict[Hop, Body | Hop] = {Hop.CLIENT_REQUEST: request}
+    def _stored_bodies(self, capture: Capture, secrets: Sequence[bytes], *, kept: bool) -> Mapping[Hop, Body | Hop]:
+        bodies: dict[Hop, Body | Hop] = {Hop.CLIENT_REQUEST: _body(capture.request, secrets, kept=kept)}
         if capture.attempts:
             bodies[Hop.UPSTREAM_REQUEST] = Hop.CLIENT_REQUEST
-        masked_response = False
         if capture.upstream_headers:
-            response, masked_response = self._body(capture.response, secrets, kept=kept)
-            bodies[Hop.UPSTREAM_RESPONSE] = response
+            bodies[Hop.UPSTREAM_RESPONSE] = _body(capture.response, secrets, kept=kept)
         if capture.own_answer is not None:
             own = Copy(len(capture.own_answer))
             own.add(capture.own_answer)
-            bodies[Hop.CLIENT_RESPONSE], _ = self._body(own, secrets, kept=kept)
+            bodies[Hop.CLIENT_RESPONSE] = _body(own, secrets, kept=kept)
         elif capture.upstream_headers:
             bodies[Hop.CLIENT_RESPONSE] = Hop.UPSTREAM_RESPONSE
-        return bodies, masked_request or masked_response
+        return bodies
 
-    def _body(self, copy: Copy, secrets: Sequence[bytes], *, kept: bool) -> tuple[Body, bool]:
-        """What is stored of a body, and whether a secret had to be masked in it."""
-        if not kept:
-            return Body(chunks=(), size=copy.size, sha256=copy.sha256(), capture="off"), False
-        stored, masked = redact.body(copy.chunks, secrets)
-        return (
-            Body(chunks=stored, size=copy.size, sha256=copy.sha256(), capture=None if copy.whole else "too_large"),
-            masked,
-        )
-
-    def _stored_headers(self, capture: Capture, secrets: Sequence[bytes]) -> tuple[Mapping[Hop, Headers], bool]:
+    def _stored_headers(self, capture: Capture, secrets: Sequence[bytes]) -> Mapping[Hop, Headers]:
         by_hop: dict[Hop, Headers] = {Hop.CLIENT_REQUEST: headers.text(capture.headers)}
         if capture.attempts:
             by_hop[Hop.UPSTREAM_REQUEST] = tuple(capture.sent_headers)
@@ -191,7 +171,16 @@ class Finisher:
             by_hop[Hop.UPSTREAM_RESPONSE] = headers.text(capture.upstream_headers)
         if capture.returned_headers:
             by_hop[Hop.CLIENT_RESPONSE] = headers.text(capture.returned_headers)
-        return {hop: redact.headers(fields, secrets, self._salt) for hop, fields in by_hop.items()}, False
+        return {hop: redact.headers(fields, secrets, self._salt) for hop, fields in by_hop.items()}
+
+
+def _body(copy: Copy, secrets: Sequence[bytes], *, kept: bool) -> Body:
+    """What is stored of a body: nothing, its head or all, with the caller's secrets masked."""
+    if not kept:
+        return Body(chunks=(), size=copy.size, sha256=copy.sha256(), capture="off")
+    stored, masked = redact.body(copy.chunks, secrets)
+    reason = None if copy.whole else "too_large"
+    return Body(chunks=stored, size=copy.size, sha256=copy.sha256(), capture=reason, redacted=masked)
 
 
 def _path(capture: Capture) -> str:

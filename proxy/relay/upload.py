@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.payload import Payload
 
@@ -20,11 +22,13 @@ class Upload(Payload):
 
     _autoclose = True
 
-    def __init__(self, capture: Capture, receive: Receive, limits: Limits) -> None:
+    def __init__(self, capture: Capture, receive: Receive, limits: Limits, arrived: Callable[[], None]) -> None:
+        """`arrived` is called once, when the last byte has come."""
         super().__init__(None, content_type="application/octet-stream")
         self._capture = capture
         self._receive = receive
         self._limits = limits
+        self._arrived = arrived
 
     async def begin(self) -> None:
         """Waits for the first body message; most bodies are complete with it."""
@@ -72,6 +76,7 @@ class Upload(Payload):
         if not message.get("more_body", False):
             capture.upload_complete = True
             capture.times.received_ms = capture.now()
+            self._arrived()
         return body
 
     def _stop(self, cause: ClientGone | Rejected) -> None:
@@ -87,7 +92,8 @@ def sent(capture: Capture, limits: Limits) -> None:
 
 def too_large(limit: int) -> Rejected:
     """The refusal of a body beyond the limit, in bytes."""
-    return Rejected(f"the request body is larger than {limit} bytes; send less.", status=413, error_type="body_too_large")
+    message = f"the request body is larger than {limit} bytes; send less."
+    return Rejected(message, status=413, error_type="body_too_large")
 
 
 def header_timeout() -> UpstreamTimeout:

@@ -70,7 +70,7 @@ class _Connector(aiohttp.TCPConnector):
         super().__init__(loop=loop, limit=0, keepalive_timeout=_KEEP_ALIVE_S, **options)
         self._factory = partial(_Handler, loop=loop)  # type: ignore[assignment]
 
-    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109
         connecting = _connecting.get()
         start = perf_counter()
         connection = await super().connect(req, traces, timeout)

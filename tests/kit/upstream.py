@@ -60,7 +60,9 @@ class Talk:
         """Sends bytes as they are."""
         self.sock.sendall(data)
 
-    def answer(self, body: bytes, *, status: str = "200 OK", headers: str = "", content_type: str = "application/json") -> None:
+    def answer(
+        self, body: bytes, *, status: str = "200 OK", headers: str = "", content_type: str = "application/json"
+    ) -> None:
         """Sends one complete answer."""
         head = f"HTTP/1.1 {status}\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n{headers}\r\n"
         self.send(head.encode("latin-1") + (b"" if self.seen.head.startswith(b"HEAD ") else body))
