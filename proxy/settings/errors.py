@@ -1,0 +1,15 @@
+"""What is wrong with a setting, in one sentence that names the place, the thing and the remedy."""
+
+from __future__ import annotations
+
+
+class SettingsError(Exception):
+    """Exit code 2, one line, no traceback.
+
+    `where` is a file with its line, a variable or a flag; None when the value is a default.
+    """
+
+    def __init__(self, problem: str, *, where: str | None = None) -> None:
+        super().__init__(problem if where is None else f"{where}: {problem}")
+        self.problem = problem
+        self.where = where

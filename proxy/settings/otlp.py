@@ -1,0 +1,184 @@
+"""Where telemetry goes: the standard `OTEL_*` variables, read once and frozen.
+
+https://opentelemetry.io/docs/specs/otel/protocol/exporter/ decides names, units and precedence. Variables that do not
+concern this product are ignored; those that ask for something it does not do are errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct, field
+
+from proxy.settings.errors import SettingsError
+
+METRIC_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
+
+_PREFIX = "OTEL_EXPORTER_OTLP_"
+_SAMPLERS = (
+    "always_on",
+    "always_off",
+    "traceidratio",
+    "parentbased_always_on",
+    "parentbased_always_off",
+    "parentbased_traceidratio",
+)
+
+
+class Exporter(Struct, frozen=True, forbid_unknown_fields=True):
+    """How one signal is delivered."""
+
+    endpoint: str
+    """Full URL, path included."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Sent with every export; secrets."""
+    timeout: float = 10.0
+    """Seconds for one export, retries of the client included."""
+    compression: str = "none"
+    """`none` or `gzip`."""
+    certificate: str | None = None
+    """File with the authorities trusted to sign the receiver's certificate."""
+    client_certificate: str | None = None
+    client_key: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Exporter({self.endpoint!r}, headers={sorted(self.headers)})"
+
+
+class Otlp(Struct, frozen=True, forbid_unknown_fields=True):
+    """Exporters by signal; None: that signal is not exported."""
+
+    metrics: Exporter | None = None
+    logs: Exporter | None = None
+    traces: Exporter | None = None
+    service_name: str = "anthropic-proxy"
+    resource: dict[str, str] = field(default_factory=dict)
+    """Further resource attributes."""
+    sampler: str = "always_on"
+    """A sampler's standard name; spans are exported whatever the caller sampled unless one is chosen."""
+    sampler_ratio: float = 1.0
+    disabled: bool = False
+    """The SDK was switched off as a whole; then no signal has an exporter."""
+
+
+def read_otlp(environ: Mapping[str, str]) -> Otlp:
+    """The exporters that the variables describe. Raises SettingsError."""
+    _refuse_unbuilt(environ)
+    disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    resource = _pairs(environ, "OTEL_RESOURCE_ATTRIBUTES")
+    named = resource.pop("service.name", None)
+    sampler = environ.get("OTEL_TRACES_SAMPLER") or "always_on"
+    if sampler not in _SAMPLERS:
+        raise _expected("OTEL_TRACES_SAMPLER", sampler, f"one of {', '.join(_SAMPLERS)}")
+    return Otlp(
+        metrics=None if disabled else _exporter(environ, "METRICS"),
+        logs=None if disabled else _exporter(environ, "LOGS"),
+        traces=None if disabled else _exporter(environ, "TRACES"),
+        service_name=environ.get("OTEL_SERVICE_NAME") or named or "anthropic-proxy",
+        resource=resource,
+        sampler=sampler,
+        sampler_ratio=_number(environ, "OTEL_TRACES_SAMPLER_ARG", 1.0, most=1.0),
+        disabled=disabled,
+    )
+
+
+def read_metric_interval(environ: Mapping[str, str]) -> float | None:
+    """Seconds between two exports of metrics; None if the variable is not set. Raises SettingsError."""
+    if not environ.get(METRIC_INTERVAL, "").strip():
+        return None
+    return _number(environ, METRIC_INTERVAL, 0.0) / 1000
+
+
+def _exporter(environ: Mapping[str, str], signal: str) -> Exporter | None:
+    if not _wanted(environ, f"OTEL_{signal}_EXPORTER"):
+        return None
+    chosen = _chosen(environ, signal, "PROTOCOL")
+    if chosen is not None and environ[chosen] != "http/protobuf":
+        raise SettingsError(f"{environ[chosen]!r} is not built yet; use http/protobuf", where=chosen)
+    endpoint = _endpoint(environ, signal)
+    if endpoint is None:
+        return None
+    compression = _chosen(environ, signal, "COMPRESSION")
+    if compression is not None and environ[compression] not in ("gzip", "none"):
+        raise _expected(compression, environ[compression], "gzip or none")
+    timeout = _chosen(environ, signal, "TIMEOUT")
+    return Exporter(
+        endpoint=endpoint,
+        headers=_pairs(environ, f"{_PREFIX}HEADERS") | _pairs(environ, f"{_PREFIX}{signal}_HEADERS"),
+        timeout=10.0 if timeout is None else _number(environ, timeout, 10_000.0) / 1000,
+        compression="none" if compression is None else environ[compression],
+        certificate=_value(environ, signal, "CERTIFICATE"),
+        client_certificate=_value(environ, signal, "CLIENT_CERTIFICATE"),
+        client_key=_value(environ, signal, "CLIENT_KEY"),
+    )
+
+
+def _wanted(environ: Mapping[str, str], name: str) -> bool:
+    exporters = {part.strip() for part in environ.get(name, "").split(",")} - {""}
+    foreign = sorted(exporters - {"otlp", "none"})
+    if foreign:
+        raise _expected(name, environ[name], "otlp or none")
+    return exporters != {"none"}
+
+
+def _endpoint(environ: Mapping[str, str], signal: str) -> str | None:
+    """A signal's own variable is used as it is, the general one gets the signal's path."""
+    name = _chosen(environ, signal, "ENDPOINT")
+    if name is None:
+        return None
+    url = environ[name].strip()
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError("expected an http or https URL such as http://127.0.0.1:4318", where=name)
+    if parts.username is not None:
+        raise SettingsError(f"the URL holds a credential; send it by {_PREFIX}HEADERS", where=name)
+    return url if name.endswith(f"{signal}_ENDPOINT") else f"{url.rstrip('/')}/v1/{signal.lower()}"
+
+
+def _chosen(environ: Mapping[str, str], signal: str, option: str) -> str | None:
+    """The variable that decides an option of a signal; an empty one counts as unset."""
+    names = (f"{_PREFIX}{signal}_{option}", f"{_PREFIX}{option}")
+    return next((name for name in names if environ.get(name, "").strip()), None)
+
+
+def _value(environ: Mapping[str, str], signal: str, option: str) -> str | None:
+    name = _chosen(environ, signal, option)
+    return None if name is None else environ[name]
+
+
+def _pairs(environ: Mapping[str, str], name: str) -> dict[str, str]:
+    """`a=1,b=2`, percent-encoded (https://opentelemetry.io/docs/specs/otel/resource/sdk/)."""
+    pairs: dict[str, str] = {}
+    for part in environ.get(name, "").split(","):
+        key, equals, value = part.partition("=")
+        if not part.strip():
+            continue
+        if not equals or not key.strip():
+            raise SettingsError("expected comma-separated name=value pairs, percent-encoded", where=name)
+        pairs[unquote(key.strip())] = unquote(value.strip())
+    return pairs
+
+
+def _number(environ: Mapping[str, str], name: str, default: float, most: float = 1e9) -> float:
+    text = environ.get(name, "").strip()
+    try:
+        value = float(text) if text else default
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= most:
+        raise _expected(name, text, f"a number from 0 to {most:g}")
+    return value
+
+
+def _refuse_unbuilt(environ: Mapping[str, str]) -> None:
+    name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+    if environ.get(name, "").strip().lower() not in ("", "cumulative"):
+        raise SettingsError(f"{environ[name]!r} is not built yet; use cumulative", where=name)
+    name = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
+    if environ.get(name, "").strip().lower() not in ("", "false", "no_content"):
+        raise SettingsError("message content in telemetry is not built yet; unset it", where=name)
+
+
+def _expected(name: str, value: str, expectation: str) -> SettingsError:
+    return SettingsError(f"expected {expectation}, not {value!r}", where=name)
