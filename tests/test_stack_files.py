@@ -7,6 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from proxy.names import metrics
+from proxy.names.metrics import Channel, Instrument, Kind
+from proxy.settings.load import load
 from tests.servers.recipes import RECIPES
 
 _ROOT = Path(__file__).resolve().parents[1]
@@ -47,6 +50,21 @@ class _DataSource(msgspec.Struct):
 
 class _Provisioned(msgspec.Struct):
     datasources: list[_DataSource]
+
+
+class _Relabel(msgspec.Struct):
+    action: str
+    regex: str
+    source_labels: list[str]
+
+
+class _Job(msgspec.Struct):
+    job_name: str
+    metric_relabel_configs: list[_Relabel] = []
+
+
+class _Prometheus(msgspec.Struct):
+    scrape_configs: list[_Job]
 
 
 class _Queue(msgspec.Struct):
@@ -175,6 +193,40 @@ def test_services_listen_where_the_others_look_for_them() -> None:
 def test_prometheus_may_ask_the_inspector_by_its_service_name() -> None:
     allowed = _COMPOSE.services["proxy"].environment["ANTHROPIC_PROXY_INSPECTOR_ALLOWED_HOSTS"].split(",")
     assert "proxy" in allowed
+
+
+def test_containers_give_the_proxy_settings_that_it_accepts(tmp_path: Path) -> None:
+    dockerfile = (_ROOT / "Dockerfile").read_text(encoding="utf-8")
+    environment = dict(re.findall(r"\b(ANTHROPIC_PROXY_\w+)=(\S+)", dockerfile))
+    environment |= _COMPOSE.services["proxy"].environment
+    token = tmp_path / "inspector_token"
+    token.write_text("a token\n")
+    environment["ANTHROPIC_PROXY_INSPECTOR_TOKEN_FILE"] = str(token)
+    settings = load(environ=environment, folder=tmp_path).settings
+    assert (settings.relay.listen, settings.inspector.listen) == ("0.0.0.0:8080", "0.0.0.0:8081")
+    assert settings.inspector.allowed_hosts == ("localhost", "127.0.0.1", "proxy")
+    assert settings.data == Path("/data")
+    assert settings.telemetry.otlp.logs is not None
+    assert settings.telemetry.otlp.logs.endpoint == "http://otel-collector:4318/v1/logs"
+
+
+def test_prometheus_scrapes_the_health_family_and_takes_the_rest_by_otlp() -> None:
+    config = msgspec.yaml.decode((_ROOT / "prometheus/config.yaml").read_bytes(), type=_Prometheus)
+    [kept] = [job.metric_relabel_configs[0] for job in config.scrape_configs if job.job_name == "anthropic-proxy"]
+    assert (kept.action, kept.source_labels) == ("keep", ["__name__"])
+    instruments = [value for value in vars(metrics).values() if isinstance(value, Instrument)]
+    assert len(instruments) > 30
+    for instrument in instruments:
+        scraped = [name for name in _series_names(instrument) if re.fullmatch(kept.regex, name)]
+        assert scraped == (_series_names(instrument) if instrument.channel is Channel.HEALTH else [])
+
+
+def _series_names(instrument: Instrument) -> list[str]:
+    units = {"ms": "_milliseconds", "By": "_bytes", "s": "_seconds", "{token}/s": "_per_second"}
+    name = instrument.name.replace(".", "_") + units.get(instrument.unit, "")
+    if instrument.kind is Kind.HISTOGRAM:
+        return [f"{name}_{part}" for part in ("bucket", "count", "sum")]
+    return [f"{name}_total" if instrument.kind is Kind.COUNTER else name]
 
 
 def test_data_sources_have_the_uids_the_reference_dashboard_asks() -> None:

@@ -128,7 +128,7 @@ def test_prometheus_takes_only_the_health_family_from_the_proxy(stack: Stack, se
     assert scraped() == sorted(
         [f"{name}_{part}" for name in histograms for part in ("bucket", "count", "sum")]
         + [f"proxy_{name}_total" for name in counters]
-        + ["proxy_export_lag_seconds", "proxy_ledger_size_bytes", "proxy_requests_open"]
+        + ["proxy_export_lag_seconds", "proxy_exporter_up", "proxy_ledger_size_bytes", "proxy_requests_open"]
     )
 
 
@@ -210,6 +210,8 @@ proxy_read_errors_total 0
 proxy_auth_failures_total 0
 # TYPE proxy_export_lag_seconds gauge
 proxy_export_lag_seconds{signal="logs"} 0
+# TYPE proxy_exporter_up gauge
+proxy_exporter_up{signal="logs"} 1
 # TYPE proxy_export_failures_total counter
 proxy_export_failures_total{signal="logs"} 0
 # TYPE proxy_dead_letters_total counter
