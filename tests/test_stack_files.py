@@ -11,6 +11,7 @@ from proxy.names import metrics
 from proxy.names.metrics import Channel, Instrument, Kind
 from proxy.settings.load import load
 from tests.servers.recipes import RECIPES
+from tests.stack.running import prepared_stack
 
 _ROOT = Path(__file__).resolve().parents[1]
 _COMPOSE_FILE = (_ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -208,6 +209,14 @@ def test_containers_give_the_proxy_settings_that_it_accepts(tmp_path: Path) -> N
     assert settings.data == Path("/data")
     assert settings.telemetry.otlp.logs is not None
     assert settings.telemetry.otlp.logs.endpoint == "http://otel-collector:4318/v1/logs"
+
+
+def test_stack_tests_give_the_proxy_settings_that_it_accepts(tmp_path: Path) -> None:
+    environment = prepared_stack(tmp_path).proxy_environment(tmp_path / "data")
+    settings = load(environ=environment, folder=tmp_path).settings
+    assert settings.data == tmp_path / "data"
+    assert settings.telemetry.otlp.metrics is not None
+    assert settings.telemetry.otlp.metrics.endpoint == f"{environment['OTEL_EXPORTER_OTLP_ENDPOINT']}/v1/metrics"
 
 
 def test_prometheus_scrapes_the_health_family_and_takes_the_rest_by_otlp() -> None:

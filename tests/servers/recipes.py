@@ -109,7 +109,7 @@ RECIPES = (
         programs=("otelcol",),
         files=(("manifest.yaml", _COLLECTOR_MANIFEST),),
         commands=(("go", "run", f"go.opentelemetry.io/collector/cmd/builder@v{COLLECTOR}", "--config=manifest.yaml"),),
-        cold_seconds=60,
+        cold_seconds=135,
     ),
     Recipe(
         name="prometheus",
@@ -121,7 +121,7 @@ RECIPES = (
             _go_build("github.com/prometheus/prometheus/cmd/prometheus", "netgo,remove_all_sd", "prometheus"),
             _go_build("github.com/prometheus/prometheus/cmd/promtool", "netgo,remove_all_sd", "promtool"),
         ),
-        cold_seconds=150,
+        cold_seconds=135,
     ),
     Recipe(
         name="loki",
@@ -130,7 +130,7 @@ RECIPES = (
         programs=("loki",),
         files=(("go.mod", _LOKI_MODULE),),
         commands=(_go_build("github.com/grafana/loki/v3/cmd/loki", "netgo", "loki"),),
-        cold_seconds=220,
+        cold_seconds=240,
     ),
 )
 """In order of cost, so that an interrupted first run has something to show for itself."""

@@ -76,6 +76,19 @@ class Stack:
         """Lines of OTLP JSON that the collector writes."""
         return self.folder / "otel-collector" / "spans" / "spans.jsonl"
 
+    def proxy_environment(self, data: Path) -> dict[str, str]:
+        """Variables for a proxy that keeps its ledger in `data`, sends to this collector and is scraped by Prometheus.
+
+        Its relay takes a free port, which stands in `run.json` in the data folder.
+        """
+        return {
+            "ANTHROPIC_PROXY_DATA": str(data),
+            "ANTHROPIC_PROXY_RELAY_LISTEN": "127.0.0.1:0",
+            "ANTHROPIC_PROXY_INSPECTOR_LISTEN": self.inspector_address,
+            "ANTHROPIC_PROXY_INSPECTOR_TOKEN_FILE": str(self.inspector_token_file),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.otlp,
+        }
+
     @contextmanager
     def running(self, *names: str) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
         """The named servers (see SERVERS), ready to be used, stopped at the end; logs are appended to in the folder.
