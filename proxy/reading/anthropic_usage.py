@@ -1,0 +1,111 @@
+"""The `usage` objects of one Anthropic message, merged by the wire's rule: later values replace, nothing is added."""
+
+from __future__ import annotations
+
+from proxy.exchange import Usage
+from proxy.reading.jsontext import Json, compact
+from proxy.reading.problems import Problems
+
+MAX_COUNT = 10**12
+"""Above this a count is an error of the sender, and sums over it would overflow."""
+MAX_RAW_BYTES = 64 * 1024
+MAX_FIELDS = 100
+
+_COUNTS = {
+    "input_tokens": ("input_tokens",),
+    "output_tokens": ("output_tokens",),
+    "cache_read_tokens": ("cache_read_input_tokens",),
+    "cache_creation_tokens": ("cache_creation_input_tokens",),
+    "cache_creation_5m_tokens": ("cache_creation", "ephemeral_5m_input_tokens"),
+    "cache_creation_1h_tokens": ("cache_creation", "ephemeral_1h_input_tokens"),
+    "reasoning_tokens": ("output_tokens_details", "thinking_tokens"),
+    "web_search_requests": ("server_tool_use", "web_search_requests"),
+    "web_fetch_requests": ("server_tool_use", "web_fetch_requests"),
+}
+_NAMES = ("service_tier", "speed", "inference_geo")
+
+
+class UsageFrames:
+    """Usage as it becomes known: first from `message_start`, then from each `message_delta`."""
+
+    def __init__(self, problems: Problems) -> None:
+        self.raw: dict[str, Json] = {}
+        """The merged object as on the wire."""
+        self._problems = problems
+        self._counts: dict[str, int] = {}
+        self._names: dict[str, str] = {}
+
+    def add(self, frame: Json) -> None:
+        """Take a later usage object: what it states replaces what was stated, null and absent fields change nothing.
+
+        A count that is no integer from 0 to 10^12 is a problem and changes nothing either.
+        """
+        if frame is None:
+            return
+        if not isinstance(frame, dict):
+            self._problems.note("usage is not an object")
+            return
+        _merge(self.raw, frame)
+        for name, path in _COUNTS.items():
+            value = _at(frame, path)
+            count = _count(value)
+            if count is not None:
+                self._counts[name] = count
+            elif value is not None:
+                self._problems.note(f"usage.{'.'.join(path)} is not a count")
+        for name in _NAMES:
+            word = frame.get(name)
+            if isinstance(word, str) and len(word) <= 100:
+                self._names[name] = word
+            elif word is not None:
+                self._problems.note(f"usage.{name} is not a name")
+
+    def usage(self) -> Usage:
+        """Return what is known now.
+
+        The 5m and 1h parts are None when they do not add up to the cache writes: then a later frame has replaced the
+        sum, and its parts are not known.
+        """
+        counts: dict[str, int | None] = {name: self._counts.get(name) for name in _COUNTS}
+        parts = [counts["cache_creation_5m_tokens"], counts["cache_creation_1h_tokens"]]
+        if any(part is not None for part in parts):
+            total = sum(part or 0 for part in parts)
+            if counts["cache_creation_tokens"] is None:
+                counts["cache_creation_tokens"] = total
+            elif counts["cache_creation_tokens"] != total:
+                counts["cache_creation_5m_tokens"] = counts["cache_creation_1h_tokens"] = None
+        return Usage(
+            **counts,
+            service_tier=self._names.get("service_tier"),
+            speed=self._names.get("speed"),
+            inference_geo=self._names.get("inference_geo"),
+            usage_raw=self._raw(),
+        )
+
+    def _raw(self) -> str | None:
+        text = compact(self.raw) if self.raw else None
+        return None if text is None or len(text) > MAX_RAW_BYTES else text
+
+
+def _merge(known: dict[str, Json], later: dict[str, Json], depth: int = 1) -> None:
+    """Replace field by field, also inside nested objects of one level; null replaces nothing."""
+    for name, value in later.items():
+        old = known.get(name)
+        if depth and isinstance(old, dict) and isinstance(value, dict):
+            _merge(old, value, depth - 1)
+        elif value is not None if name in known else len(known) < MAX_FIELDS:
+            known[name] = value
+
+
+def _at(frame: dict[str, Json], path: tuple[str, ...]) -> Json:
+    value: Json = frame
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _count(value: Json) -> int | None:
+    """Return a token count; whole numbers written as floats are taken."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_COUNT:
+        return None
+    return int(value) if value == int(value) else None

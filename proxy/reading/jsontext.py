@@ -1,0 +1,70 @@
+"""JSON as strangers send it: parsed, or refused with a reason in a few words, whatever the bytes are."""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias, TypeVar, cast
+
+import msgspec
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+Shape = TypeVar("Shape")
+
+_BOM = b"\xef\xbb\xbf"
+_LONE_SURROGATE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+
+
+class Unreadable(ValueError):
+    """These bytes cannot be read as the JSON that was expected; the text says why."""
+
+
+def parse(data: bytes) -> Json:
+    """Return the value of a JSON text; of duplicate keys the last one counts.
+
+    Half surrogate pairs and invalid UTF-8 become U+FFFD. Raises Unreadable for everything else that is not JSON,
+    for NaN, for numbers that no float or 64-bit integer holds and for nesting beyond the interpreter's limit.
+    """
+    return cast(Json, shaped(data, object))
+
+
+def shaped(data: bytes | msgspec.Raw, shape: type[Shape]) -> Shape:
+    """Return the part of a JSON text that a msgspec type asks for; raises Unreadable as `parse` does."""
+    try:
+        return msgspec.json.decode(data, type=shape)
+    except msgspec.ValidationError as error:
+        raise Unreadable(_reason(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _second_look(bytes(data), shape, error)
+    except RecursionError as error:
+        raise Unreadable("nested too deeply") from error
+
+
+def compact(value: Json) -> str | None:
+    """Return a value as JSON without spaces; None when it is nested too deeply to be written."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except RecursionError:
+        return None
+
+
+def _second_look(data: bytes, shape: type[Shape], first: Exception) -> Shape:
+    """Read what senders get wrong most: a byte order mark, half an emoji, bytes of another encoding."""
+    text = data.removeprefix(_BOM).decode("utf-8", "replace").encode()
+    repaired = _LONE_SURROGATE.sub(rb"\\ufffd", text)
+    if not repaired.strip():
+        raise Unreadable("empty")
+    if repaired == data:
+        raise Unreadable(_reason(first)) from first
+    try:
+        return msgspec.json.decode(repaired, type=shape)
+    except msgspec.MsgspecError as error:
+        raise Unreadable(_reason(error)) from error
+    except RecursionError as error:
+        raise Unreadable("nested too deeply") from error
+
+
+def _reason(error: Exception) -> str:
+    return f"not readable as JSON: {error}"[:200]
