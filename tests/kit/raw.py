@@ -88,13 +88,17 @@ class Connection:
             data += more
         return Reply(head, data, True)
 
-    def until(self, needle: bytes) -> bytes:
-        """Reads until `needle` has come."""
-        while needle not in self._rest:
+    def until(self, needle: bytes, times: int = 1) -> bytes:
+        """Reads until `needle` has come so many times."""
+        while self._rest.count(needle) < times:
             more = self._some()
             assert more, f"{needle!r} never came"
             self._rest += more
         return self._rest
+
+    def skip(self, end: bytes) -> None:
+        """Forgets what came up to and with `end`."""
+        self._rest = self.until(end).split(end, 1)[1]
 
     def closed(self) -> bool:
         """Waits for the other side to close; whether it did."""

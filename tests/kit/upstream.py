@@ -172,7 +172,8 @@ def _read_body(sock: socket.socket, seen: Seen, data: bytes) -> bytes:
     if lengths:
         body = bytearray(data)
         while len(body) < int(lengths[0]):
-            seen.body = bytes(body) if len(body) < 100_000 else b""
+            if len(body) < 100_000:
+                seen.body = bytes(body)
             body += _some(sock)
         seen.body, rest = bytes(body[: int(lengths[0])]), bytes(body[int(lengths[0]) :])
         seen.complete = True

@@ -1,0 +1,34 @@
+"""Which header fields travel on."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.relay import headers
+
+
+def test_fields_named_by_connection_stay_on_their_hop() -> None:
+    """A11"""
+    fields = [(b"connection", b"X-Foo, close"), (b"x-foo", b"1"), (b"x-bar", b"2"), (b"te", b"trailers")]
+    assert headers.forwarded(fields) == [("x-bar", "2")]
+
+
+def test_control_fields_stay_here() -> None:
+    fields = [(b"x-proxy-workflow", b"w"), (b"host", b"h"), (b"expect", b"100-continue"), (b"accept", b"*/*")]
+    assert headers.forwarded(fields) == [("accept", "*/*")]
+
+
+def test_answers_carry_our_request_id_once() -> None:
+    fields = [(b"X-Proxy-Request-Id", b"px_other"), (b"Content-Type", b"text/plain"), (b"Transfer-Encoding", b"chunked")]
+    assert headers.returned(fields, b"px_1") == [(b"Content-Type", b"text/plain"), (b"x-proxy-request-id", b"px_1")]
+
+
+@given(st.lists(st.tuples(st.sampled_from([b"a", b"b", b"set-cookie"]), st.binary(max_size=8))))
+def test_other_fields_keep_order_and_duplicates(fields: list[tuple[bytes, bytes]]) -> None:
+    """A24"""
+    assert headers.returned(fields, b"id")[:-1] == fields
+
+
+def test_bytes_that_are_no_utf8_become_text_without_loss() -> None:
+    assert headers.text([(b"x", b"\xe9"), (b"y", "é".encode())]) == (("x", "é"), ("y", "é"))
