@@ -1,0 +1,156 @@
+"""What waits for the recorder thread: a queue bounded by bytes that gives up bodies first and rows last."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from proxy.ledger.changes import Change
+from proxy.ledger.counters import Counters
+
+LINGER = 0.02
+"""Seconds that the first of a group waits for others."""
+GROUP_ROWS = 256
+GROUP_BYTES = 4 * 1024 * 1024
+ROW_BYTES = 4096
+"""What a record without bodies is taken to weigh."""
+STUB_BYTES = 256
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """One piece of work for the recorder."""
+
+    work: Callable[[], Change] | None
+    """None when it had to be given up: the exchange `request_id` is then closed without it."""
+    held: int
+    """Bytes of memory that are free again once it is committed."""
+    request_id: str | None
+    """The exchange that this work finishes; None when it finishes none."""
+    shed: Callable[[], None] | None
+    """Makes the work forget its bodies; None when it cannot."""
+    taken: bool = False
+
+
+class Backlog:
+    """The queue between the relay's threads and the recorder thread."""
+
+    def __init__(self, counters: Counters, max_held: int) -> None:
+        self._counters = counters
+        self._max_held = max_held
+        self._ready = threading.Condition(threading.Lock())
+        self._queue: deque[Entry] = deque()
+        self._queued = 0
+        self._held = 0
+        self._sheddable: deque[Entry] = deque()
+        self._opaque: deque[Entry] = deque()
+        self._closed = False
+
+    @property
+    def pressed(self) -> bool:
+        """Whether more than three quarters of the memory is in use."""
+        return self._held * 4 > self._max_held * 3
+
+    def put(self, entry: Entry) -> None:
+        """Add one; when memory is short, older bodies go first, and this entry when that is not enough."""
+        with self._ready:
+            if self._closed:
+                self._counters.add("ledger_error")
+                self._counters.add("records_lost", 1 if entry.request_id else 0)
+                return
+            self._held += entry.held
+            if entry.held > ROW_BYTES:
+                (self._sheddable if entry.shed else self._opaque).append(entry)
+            if self._held > self._max_held and not self._make_room(entry):
+                return
+            self._queue.append(entry)
+            self._queued += entry.held
+            if len(self._queue) in (1, GROUP_ROWS) or self._queued >= GROUP_BYTES:
+                self._ready.notify()
+
+    def take(self) -> list[Entry]:
+        """Wait for the next group, whose memory counts until `release`; empty when closed and drained."""
+        with self._ready:
+            while not self._queue and not self._closed:
+                self._ready.wait()
+            deadline = time.monotonic() + LINGER
+            while not self._closed and len(self._queue) < GROUP_ROWS and self._queued < GROUP_BYTES:
+                remaining = deadline - time.monotonic()
+                if remaining <= 0:
+                    break
+                self._ready.wait(remaining)
+            return self._pop()
+
+    def release(self, group: Sequence[Entry]) -> None:
+        """The group is committed, or counted as lost."""
+        with self._ready:
+            self._held -= sum(entry.held for entry in group)
+
+    def oldest_opaque(self) -> Entry | None:
+        """The oldest waiting entry that cannot shed by itself; each is returned once."""
+        with self._ready:
+            while self._opaque:
+                entry = self._opaque.popleft()
+                if not entry.taken:
+                    return entry
+            return None
+
+    def lighten(self, entry: Entry, work: Callable[[], Change]) -> None:
+        """Put lighter work in the place of a waiting entry's."""
+        with self._ready:
+            entry.work = work
+            self._lighten(entry, ROW_BYTES)
+
+    def close(self) -> None:
+        """Take nothing more; what waits can still be taken."""
+        with self._ready:
+            self._closed = True
+            self._ready.notify_all()
+
+    def _pop(self) -> list[Entry]:
+        group: list[Entry] = []
+        size = 0
+        while self._queue and len(group) < GROUP_ROWS and (not group or size + self._queue[0].held <= GROUP_BYTES):
+            entry = self._queue.popleft()
+            entry.taken = True
+            size += entry.held
+            group.append(entry)
+        self._queued -= size
+        # What was taken must not be kept alive by the lists of what could be shed.
+        for waiting in (self._sheddable, self._opaque):
+            while waiting and waiting[0].taken:
+                waiting.popleft()
+        return group
+
+    def _make_room(self, entry: Entry) -> bool:
+        """Shed until the bound holds; False when `entry` itself had to go."""
+        while self._held > self._max_held and self._sheddable:
+            oldest = self._sheddable.popleft()
+            if not oldest.taken and oldest.shed is not None:
+                oldest.shed()
+                self._counters.add("queue_full")
+                self._lighten(oldest, ROW_BYTES, queued=oldest is not entry)
+        if self._held <= self._max_held:
+            return True
+        self._counters.add("queue_full")
+        self._held -= entry.held
+        entry.taken = True
+        if entry.request_id is None:
+            return False
+        self._counters.add("records_lost")
+        if self._held + STUB_BYTES > self._max_held * 9 // 8:
+            return False
+        entry.work, entry.shed, entry.held, entry.taken = None, None, STUB_BYTES, False
+        self._held += STUB_BYTES
+        return True
+
+    def _lighten(self, entry: Entry, held: int, *, queued: bool = True) -> None:
+        saved = max(0, entry.held - held)
+        entry.held -= saved
+        entry.shed = None
+        self._held -= saved
+        if queued:
+            self._queued -= saved

@@ -1,0 +1,150 @@
+"""How bodies are kept: compressed, addressed by their content, once.
+
+The one interface of body storage: callers never see in how many pieces or how compressed a body lies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import zstandard
+
+from proxy.exchange import Hop
+from proxy.ledger.changes import Body
+
+LEVEL = 3
+_PIECE = 128 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A body made ready outside the transaction: hashing and compressing need no lock."""
+
+    body: Body
+    digest: bytes
+    size: int
+    codec: str
+    data: bytes
+
+    @property
+    def kept(self) -> bool:
+        """Whether there is anything to store besides what is known of it."""
+        return self.size > 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBody:
+    """A body as the ledger has it."""
+
+    size: int
+    """Bytes of the whole, as on the wire."""
+    sha256: str | None
+    """Hex digest of the whole, as on the wire."""
+    capture: str | None
+    """Why it is not, or not wholly, here; None = whole."""
+    redacted: bool
+    """A secret was masked in it."""
+    stored_size: int
+    """Bytes that are here."""
+    codec: str
+    data: bytes
+    """As stored, compressed by `codec`."""
+
+    def pieces(self) -> Iterator[bytes]:
+        """The stored bytes in order, decompressed as they are asked for."""
+        return _unpack(self.codec, self.data)
+
+    def read(self) -> bytes:
+        """All stored bytes at once."""
+        return b"".join(self.pieces())
+
+
+def pack(body: Body) -> Packed:
+    """Hash and compress `body`."""
+    whole = b"".join(body.chunks)
+    data = zstandard.ZstdCompressor(level=LEVEL).compress(whole) if whole else b""
+    codec = "zstd" if len(data) < len(whole) else "raw"
+    return Packed(body, hashlib.sha256(whole).digest(), len(whole), codec, data if codec == "zstd" else whole)
+
+
+def put(conn: sqlite3.Connection, request_id: str, hop: Hop, body: Body | Packed) -> None:
+    """Store the body of one hop; the caller owns the transaction.
+
+    What is already stored for that hop is replaced, but never by a body that was not captured.
+    """
+    packed = pack(body) if isinstance(body, Body) else body
+    before = conn.execute(
+        "SELECT body FROM exchange_bodies WHERE request_id = ? AND hop = ?", (request_id, hop.value)
+    ).fetchone()
+    if before is not None and before[0] is not None and not packed.kept:
+        return
+    known = packed.body
+    reference = _content(conn, packed) if packed.kept else None
+    conn.execute(
+        "INSERT OR REPLACE INTO exchange_bodies (request_id, hop, body, size, sha256, capture, redacted)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (request_id, hop.value, reference, known.size, known.sha256, known.capture, int(known.redacted)),
+    )
+    if before is not None and before[0] not in (None, reference):
+        discard(conn, before[0])
+
+
+def put_same(conn: sqlite3.Connection, request_id: str, hop: Hop, other: Hop) -> None:
+    """Say that the body of `hop` is that of `other`; the caller owns the transaction."""
+    conn.execute(
+        "INSERT OR REPLACE INTO exchange_bodies (request_id, hop, same_as, size, redacted) VALUES (?, ?, ?, 0, 0)",
+        (request_id, hop.value, other.value),
+    )
+
+
+def known(conn: sqlite3.Connection, request_id: str, hop: Hop) -> bool:
+    """Whether anything is said of the body of one hop."""
+    sought = "SELECT 1 FROM exchange_bodies WHERE request_id = ? AND hop = ?"
+    return conn.execute(sought, (request_id, hop.value)).fetchone() is not None
+
+
+def get(conn: sqlite3.Connection, request_id: str, hop: Hop) -> StoredBody | None:
+    """The body of one hop; None when nothing is known of it. A body that is gone has no bytes and says why."""
+    sought = hop.value
+    for _ in Hop:
+        row = conn.execute(
+            "SELECT same_as, e.size, e.sha256, capture, redacted, b.size, codec, data"
+            " FROM exchange_bodies AS e LEFT JOIN bodies AS b ON b.id = e.body WHERE request_id = ? AND hop = ?",
+            (request_id, sought),
+        ).fetchone()
+        if row is None:
+            return None
+        if row[0] is None:
+            size, sha256, capture, redacted, stored, codec, data = row[1:]
+            return StoredBody(size, sha256, capture, bool(redacted), stored or 0, codec or "raw", data or b"")
+        sought = row[0]
+    return None
+
+
+def discard(conn: sqlite3.Connection, reference: int) -> bool:
+    """Remove one content unless an exchange still has it; the caller owns the transaction."""
+    done = conn.execute(
+        "DELETE FROM bodies WHERE id = ? AND NOT EXISTS (SELECT 1 FROM exchange_bodies WHERE body = ?)",
+        (reference, reference),
+    )
+    return done.rowcount > 0
+
+
+def _content(conn: sqlite3.Connection, packed: Packed) -> int:
+    done = conn.execute(
+        "INSERT INTO bodies (sha256, size, codec, data) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (packed.digest, packed.size, packed.codec, packed.data),
+    )
+    if done.rowcount and done.lastrowid is not None:
+        return done.lastrowid
+    return int(conn.execute("SELECT id FROM bodies WHERE sha256 = ?", (packed.digest,)).fetchone()[0])
+
+
+def _unpack(codec: str, data: bytes) -> Iterator[bytes]:
+    if codec == "zstd":
+        yield from zstandard.ZstdDecompressor().read_to_iter(data, write_size=_PIECE)
+    elif data:
+        yield data

@@ -1,0 +1,43 @@
+"""When the chunks of a stream arrived: byte offset and time of each, packed small."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
+
+import zstandard
+
+
+def pack(chunks: Sequence[tuple[int, float]]) -> bytes:
+    """Pack (byte offset, milliseconds) pairs; times are kept to the microsecond."""
+    offsets = [offset for offset, _ in chunks]
+    times = [round(ms * 1000) for _, ms in chunks]
+    numbers = array("q", _differences(offsets) + _differences(times))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return zstandard.ZstdCompressor(level=3).compress(numbers.tobytes())
+
+
+def unpack(packed: bytes) -> list[tuple[int, float]]:
+    """The pairs that `pack` was given."""
+    numbers = array("q", zstandard.ZstdDecompressor().decompress(packed))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    half = len(numbers) // 2
+    return [
+        (offset, micros / 1000)
+        for offset, micros in zip(accumulate(numbers[:half]), accumulate(numbers[half:]), strict=True)
+    ]
+
+
+def get(conn: sqlite3.Connection, request_id: str) -> list[tuple[int, float]]:
+    """The chunks of one exchange; empty when it was no stream."""
+    row = conn.execute("SELECT packed FROM chunks WHERE request_id = ?", (request_id,)).fetchone()
+    return [] if row is None else unpack(row[0])
+
+
+def _differences(numbers: list[int]) -> list[int]:
+    return [number - before for number, before in zip(numbers, [0, *numbers], strict=False)]

@@ -1,0 +1,96 @@
+"""Connections to the ledger with the pragmas every writer and reader needs, and their two idioms.
+
+WAL with `synchronous=FULL`: an acknowledged commit survives power loss.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from proxy.ledger.errors import QueryTimeout
+
+BUSY_MS = 5_000
+WAL_LIMIT = 64 * 1024 * 1024
+_STEPS = 2_000
+"""Virtual machine steps between two looks at the clock."""
+
+
+def writer(path: Path, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
+    """Open for writing, in autocommit: transactions are begun by `transaction` only.
+
+    `busy_ms` is how long SQLite itself waits for another writer. Raises sqlite3.Error.
+    """
+    conn = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=busy_ms / 1000
+    )
+    try:
+        conn.execute("PRAGMA journal_mode=WAL")
+        conn.execute("PRAGMA synchronous=FULL")
+        conn.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
+        conn.execute("PRAGMA wal_autocheckpoint=1000")
+        _common(conn)
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+def reader(path: Path) -> sqlite3.Connection:
+    """Open for reading only; may be handed from thread to thread, one at a time. Raises sqlite3.Error."""
+    conn = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        isolation_level=None,
+        timeout=BUSY_MS / 1000,
+        check_same_thread=False,
+    )
+    try:
+        conn.execute("PRAGMA query_only=ON")
+        _common(conn)
+    except BaseException:
+        conn.close()
+        raise
+    return conn
+
+
+@contextmanager
+def transaction(conn: sqlite3.Connection) -> Iterator[None]:
+    """`BEGIN IMMEDIATE` … `COMMIT`, rolled back when anything is raised.
+
+    Immediate, because a read transaction that turns writer fails at once whatever the busy timeout is.
+    """
+    conn.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        conn.execute("COMMIT")
+    except BaseException:
+        # SQLite has already rolled back by itself after some errors (full disk, I/O).
+        if conn.in_transaction:
+            conn.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def limited(conn: sqlite3.Connection, seconds: float = 1.0) -> Iterator[None]:
+    """Stop whatever is read inside after `seconds`: raises QueryTimeout."""
+    deadline = time.monotonic() + seconds
+    conn.set_progress_handler(lambda: time.monotonic() > deadline, _STEPS)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_INTERRUPT:
+            raise QueryTimeout(f"the query took longer than {seconds:g} s: narrow it by time or model") from error
+        raise
+    finally:
+        conn.set_progress_handler(None, 0)
+
+
+def _common(conn: sqlite3.Connection) -> None:
+    conn.execute("PRAGMA temp_store=MEMORY")
+    conn.execute("PRAGMA foreign_keys=ON")
+    conn.execute("PRAGMA trusted_schema=OFF")
+    conn.execute("PRAGMA cache_size=-16000")

@@ -1,0 +1,95 @@
+"""What an exchange cost: line items per price version. Amounts are decimals, stored as text; sums use the float."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LineItem:
+    """One priced fee."""
+
+    fee_item: str
+    quantity: int
+    """Tokens, or units of a fee that is charged per unit."""
+    amount_usd: Decimal
+    rate_usd_per_million: Decimal | None = None
+    """Per million tokens; None for a fee charged per unit."""
+    rate_usd_per_unit: Decimal | None = None
+    """None for a fee charged per million tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The priced exchange, in USD."""
+
+    price_version: str
+    total_usd: Decimal
+    items: tuple[LineItem, ...] = ()
+    partial: bool = False
+    """The usage it was computed from is not final."""
+
+
+def save(conn: sqlite3.Connection, request_id: str, cost: Cost) -> None:
+    """Add the cost of one price version, which becomes the one that counts; the caller owns the transaction."""
+    conn.execute("UPDATE costs SET latest = 0 WHERE request_id = ? AND latest = 1", (request_id,))
+    conn.execute(
+        "INSERT OR REPLACE INTO costs (request_id, price_version, latest, total, total_usd, items, partial)"
+        " VALUES (?, ?, 1, ?, ?, ?, ?)",
+        (
+            request_id,
+            cost.price_version,
+            str(cost.total_usd),
+            float(cost.total_usd),
+            json.dumps([_packed(item) for item in cost.items], separators=(",", ":")),
+            int(cost.partial),
+        ),
+    )
+
+
+def load(conn: sqlite3.Connection, request_id: str) -> Cost | None:
+    """The cost that counts; None when the exchange has no price."""
+    return load_many(conn, [request_id]).get(request_id)
+
+
+def load_many(conn: sqlite3.Connection, request_ids: Sequence[str]) -> dict[str, Cost]:
+    """The costs that count, by request id; ids without a price are absent."""
+    rows = conn.execute(
+        "SELECT request_id, price_version, total, items, partial FROM costs"
+        " WHERE latest = 1 AND request_id IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(request_ids)),),
+    )
+    return {
+        request_id: Cost(version, Decimal(total), tuple(_item(*item) for item in json.loads(items)), bool(partial))
+        for request_id, version, total, items, partial in rows
+    }
+
+
+def versions(conn: sqlite3.Connection, request_id: str) -> list[str]:
+    """Every price version there is a cost for."""
+    rows = conn.execute("SELECT price_version FROM costs WHERE request_id = ? ORDER BY price_version", (request_id,))
+    return [str(row[0]) for row in rows]
+
+
+def _packed(item: LineItem) -> list[str | int | None]:
+    return [
+        item.fee_item,
+        item.quantity,
+        str(item.amount_usd),
+        None if item.rate_usd_per_million is None else str(item.rate_usd_per_million),
+        None if item.rate_usd_per_unit is None else str(item.rate_usd_per_unit),
+    ]
+
+
+def _item(fee: str, quantity: int, amount: str, per_million: str | None, per_unit: str | None) -> LineItem:
+    return LineItem(
+        fee,
+        quantity,
+        Decimal(amount),
+        None if per_million is None else Decimal(per_million),
+        None if per_unit is None else Decimal(per_unit),
+    )

@@ -1,0 +1,57 @@
+"""The order of commits: one row per finished exchange, which the observer reads behind its cursors."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+FINISHED = "finished"
+"""The exchange is over and will not change."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One commit of one exchange."""
+
+    seq: int
+    commit_ns: int
+    """Unix nanoseconds, strictly increasing from row to row even when the clock steps back."""
+    kind: str
+    request_id: str
+
+
+def append(conn: sqlite3.Connection, request_ids: Iterable[str], now_ns: int) -> None:
+    """Add one `finished` row per id; the caller owns the transaction."""
+    last = conn.execute("SELECT commit_ns FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
+    start = now_ns if last is None else max(now_ns, last[0] + 1)
+    conn.executemany(
+        "INSERT INTO journal (commit_ns, kind, request_id) VALUES (?, ?, ?)",
+        [(start + offset, FINISHED, request_id) for offset, request_id in enumerate(request_ids)],
+    )
+
+
+def after(conn: sqlite3.Connection, seq: int, limit: int) -> list[JournalRow]:
+    """Up to `limit` rows behind `seq`, in order of commit."""
+    rows = conn.execute(
+        "SELECT seq, commit_ns, kind, request_id FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+    )
+    return [JournalRow(*row) for row in rows]
+
+
+def head(conn: sqlite3.Connection) -> int:
+    """The highest number ever given; 0 for a new ledger."""
+    row = conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'journal'").fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def seq_before(conn: sqlite3.Connection, since_ns: int) -> int:
+    """Where a cursor must stand so that everything committed at or after `since_ns` is ahead of it."""
+    row = conn.execute("SELECT min(seq) FROM journal WHERE commit_ns >= ?", (since_ns,)).fetchone()
+    return head(conn) if row[0] is None else int(row[0]) - 1
+
+
+def pending(conn: sqlite3.Connection, seq: int) -> tuple[int, int | None]:
+    """How many rows are behind a cursor at `seq`, and the commit time of the oldest of them."""
+    count, oldest = conn.execute("SELECT count(*), min(commit_ns) FROM journal WHERE seq > ?", (seq,)).fetchone()
+    return int(count), oldest

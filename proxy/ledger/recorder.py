@@ -1,0 +1,248 @@
+"""The one writer of a relay process: a thread that commits what it is told in groups.
+
+Memory is let go of only after the commit. Nothing that happens here is felt by a request; whatever cannot be
+kept is counted by reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+
+from proxy.ledger.backlog import ROW_BYTES, Backlog, Entry
+from proxy.ledger.changes import Change
+from proxy.ledger.connect import transaction, writer
+from proxy.ledger.counters import Counters
+from proxy.ledger.errors import Trouble, trouble
+from proxy.ledger.folder import Folder
+from proxy.ledger.writing import Failed, Prepared, prepare, smaller, without_bodies, write
+
+MAX_HELD = 256 * 1024 * 1024
+_BUSY_MS = 100
+"""SQLite's own wait is short, so that the thread can relieve the queue between two tries."""
+_LONGEST_WAIT = 0.25
+
+_log = logging.getLogger(__name__)
+
+
+class _GivenUp(Exception):
+    """The time to stop is over and the ledger still refuses."""
+
+
+class Recorder:
+    """Takes changes from any thread and commits them at most about 50 ms later."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        process: str,
+        counters: Counters,
+        max_held: int = MAX_HELD,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._path = folder.ledger
+        self._process = process
+        self._counters = counters
+        self._clock_ns = clock_ns
+        self._backlog = Backlog(counters, max_held)
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._conn: sqlite3.Connection | None = None
+        self._inode = 0
+        self._trouble: Trouble | None = None
+        self._deadline: float | None = None
+        self._flushed = False
+        self._logged: set[str] = set()
+
+    def start(self) -> None:
+        """Start the thread, in the process that is to write: after any fork."""
+        self._thread.start()
+
+    def put(
+        self,
+        work: Callable[[], Change],
+        held: int,
+        request_id: str | None = None,
+        shed: Callable[[], None] | None = None,
+    ) -> None:
+        """Queue a change; never blocks, never raises.
+
+        `work` makes the change and runs in the recorder thread. `held` is how many bytes are free again after the
+        commit. `request_id` is given with the end of an exchange: when `work` raises, that exchange is closed as
+        `proxy_error`. `shed` makes `work` forget its bodies (it then reports them as `queue_full`); it may be
+        called from any thread, once, before `work` runs, and must be quick.
+        """
+        self._backlog.put(Entry(work, max(held, ROW_BYTES), request_id, shed))
+
+    def stop(self, timeout: float) -> bool:
+        """Commit what waits and end the thread; False when that took longer than `timeout` seconds.
+
+        What is then left is counted as lost.
+        """
+        self._deadline = time.monotonic() + timeout
+        self._backlog.close()
+        if self._thread.is_alive():
+            self._thread.join(timeout + 1.0)
+        return self._flushed
+
+    def degraded(self) -> list[str]:
+        """What is wrong at the moment: `ledger_busy`, `disk_full`, `ledger_error`, `queue_full`; empty when well."""
+        reasons = [] if self._trouble is None else [self._trouble.value]
+        return [*reasons, "queue_full"] if self._backlog.pressed else reasons
+
+    def _run(self) -> None:
+        group: list[Entry] = []
+        try:
+            while group := self._backlog.take():
+                self._store([ready for entry in group if (ready := self._resolve(entry)) is not None])
+                self._backlog.release(group)
+            self._flushed = True
+        except _GivenUp:
+            self._count_lost(group)
+            while group := self._backlog.take():
+                self._count_lost(group)
+        finally:
+            self._disconnect()
+
+    def _resolve(self, entry: Entry) -> Prepared | None:
+        """Run the work; one that raises is counted and closes its exchange."""
+        failed = None if entry.request_id is None else self._failed(entry.request_id)
+        if entry.work is None:
+            return None if failed is None else prepare(failed)
+        try:
+            change = entry.work()
+        except Exception as error:
+            self._complain("poison", "a record could not be made", error)
+            self._counters.add("poison")
+            return None if failed is None else prepare(failed)
+        return self._prepare(change)
+
+    def _prepare(self, change: Change | Failed | None, *, counted: bool = False) -> Prepared | None:
+        """Make a change ready, or what can be kept of it."""
+        while change is not None:
+            try:
+                return prepare(change)
+            except Exception as error:
+                self._complain("poison", "a record cannot be stored whole", error)
+                self._counters.add("poison", 0 if counted else 1)
+                counted = True
+                change = self._smaller(change)
+        return None
+
+    def _store(self, ready: list[Prepared]) -> None:
+        """Commit a group, however long the ledger refuses; raises _GivenUp when stopping takes too long."""
+        pause = 0.005
+        while ready:
+            try:
+                self._commit(ready)
+            except Exception as error:
+                kind = trouble(error)
+                self._complain(kind.value, "the ledger cannot be written", error)
+            else:
+                self._recovered(ready)
+                return
+            if kind is Trouble.POISON:
+                self._isolate(ready)
+                return
+            self._trouble = kind
+            if kind is Trouble.FULL and any(each.has_bodies for each in ready):
+                ready = self._strip(ready)
+                continue
+            if kind is not Trouble.BUSY:
+                self._disconnect()
+            self._wait(pause)
+            pause = min(pause * 2, _LONGEST_WAIT)
+
+    def _commit(self, ready: Sequence[Prepared]) -> None:
+        conn = self._connection()
+        begun = time.perf_counter()
+        with transaction(conn):
+            write(conn, ready, self._clock_ns())
+        self._counters.observe("commit_ms", (time.perf_counter() - begun) * 1000)
+
+    def _connection(self) -> sqlite3.Connection:
+        # A file that was moved away or deleted would go on taking rows that nobody can ever read.
+        if self._conn is not None and self._path.stat().st_ino != self._inode:
+            self._disconnect()
+        if self._conn is None:
+            self._conn = writer(self._path, _BUSY_MS)
+            self._inode = self._path.stat().st_ino
+        return self._conn
+
+    def _disconnect(self) -> None:
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+
+    def _recovered(self, ready: Sequence[Prepared]) -> None:
+        self._counters.add("poison", sum(not each.intact for each in ready))
+        if self._trouble is not None:
+            _log.warning("the ledger is written again after %s", self._trouble.value)
+            self._logged.discard(self._trouble.value)
+            self._trouble = None
+
+    def _isolate(self, ready: list[Prepared]) -> None:
+        """Find the record that spoils the group, store the others, and of it what can be stored."""
+        if len(ready) > 1:
+            half = len(ready) // 2
+            self._store(ready[:half])
+            self._store(ready[half:])
+            return
+        spoiled = ready[0]
+        self._counters.add("poison", 0 if spoiled.reduced else 1)
+        less = self._prepare(self._smaller(spoiled.change), counted=True)
+        if less is None:
+            self._counters.add("records_lost", int(spoiled.finishes))
+            return
+        less.reduced = True
+        self._store([less])
+
+    def _strip(self, ready: Sequence[Prepared]) -> list[Prepared]:
+        """The group without bodies, for a full disk."""
+        light = []
+        for each in ready:
+            if each.has_bodies and not isinstance(each.change, Failed):
+                self._counters.add("disk_full")
+                light.append(prepare(without_bodies(each.change, "disk_full")))
+            else:
+                light.append(each)
+        return light
+
+    def _wait(self, pause: float) -> None:
+        """Sleep before the next try; meanwhile keep the queue within its bound."""
+        while self._backlog.pressed and (entry := self._backlog.oldest_opaque()) is not None:
+            self._relieve(entry)
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise _GivenUp
+        time.sleep(pause)
+
+    def _relieve(self, entry: Entry) -> None:
+        """Run waiting work now and keep its change without the bodies."""
+        if entry.work is None:
+            return
+        try:
+            light = without_bodies(entry.work(), "queue_full")
+        except Exception as error:
+            self._complain("poison", "a record could not be made", error)
+            return
+        self._counters.add("queue_full")
+        self._backlog.lighten(entry, lambda: light)
+
+    def _count_lost(self, group: Sequence[Entry]) -> None:
+        self._counters.add("ledger_error", len(group))
+        self._counters.add("records_lost", sum(entry.request_id is not None for entry in group))
+
+    def _failed(self, request_id: str) -> Failed:
+        return Failed(request_id, self._process, self._clock_ns())
+
+    def _smaller(self, change: Change | Failed) -> Change | Failed | None:
+        request_id = getattr(getattr(change, "exchange", None), "request_id", None)
+        return smaller(change, self._failed(request_id) if isinstance(request_id, str) else None)
+
+    def _complain(self, reason: str, what: str, error: Exception) -> None:
+        """Log once per reason until it is over."""
+        if reason not in self._logged and reason != Trouble.BUSY.value:
+            self._logged.add(reason)
+            _log.error("%s (%s)", what, reason, exc_info=error)

@@ -1,0 +1,146 @@
+"""Records as rows of the ledger and back: column names are field names, the usage is flattened.
+
+What SQLite cannot hold (integers beyond 63 bits, lone surrogates, values of another type) becomes unknown or is
+replaced, so that no value can spoil a commit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import TypeVar
+
+from proxy.exchange import Attempt, Exchange, LimitReading, Outcome, Usage, UsageSource, WindowReading
+
+Value = str | int | float | bytes | None
+"""What SQLite stores."""
+
+Record = TypeVar("Record", Attempt, WindowReading, LimitReading)
+
+_LOWEST, _HIGHEST = -(2**63), 2**63 - 1
+_PLAIN = {"int": int, "float": float, "str": str, "bool": bool}
+_CLOSED: dict[str, type[StrEnum]] = {"Outcome": Outcome, "UsageSource": UsageSource}
+_BLANK: dict[str, Value] = {"int": 0, "float": 0.0, "str": "", "bool": 0, "UsageSource": UsageSource.NONE.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its name, the type of its values and whether they may be unknown."""
+
+    name: str
+    kind: str
+    optional: bool
+
+
+def columns_of(record: type) -> tuple[Column, ...]:
+    """The columns of a record type, in the order of its fields; tuples are tables of their own."""
+    return tuple(
+        Column(each.name, str(each.type).split(" | ")[0], "None" in str(each.type))
+        for each in fields(record)
+        if each.name != "usage" and not str(each.type).startswith("tuple")
+    )
+
+
+_OWN = columns_of(Exchange)
+_USAGE = columns_of(Usage)
+EXCHANGE_COLUMNS = _OWN + _USAGE
+ATTEMPT_COLUMNS = columns_of(Attempt)
+WINDOW_COLUMNS = columns_of(WindowReading)
+LIMIT_COLUMNS = columns_of(LimitReading)
+
+
+def names(columns: Sequence[Column], prefix: str = "") -> str:
+    """The columns as SQL: quoted and separated by commas."""
+    return ", ".join(f'{prefix}"{column.name}"' for column in columns)
+
+
+def exchange_row(exchange: Exchange) -> tuple[list[Value], bool]:
+    """The values of EXCHANGE_COLUMNS, and whether each could be kept as it was."""
+    own, own_intact = row(exchange, _OWN)
+    usage, usage_intact = row(exchange.usage, _USAGE)
+    return own + usage, own_intact and usage_intact
+
+
+def exchange_of(
+    values: Sequence[Value],
+    attempts: tuple[Attempt, ...] = (),
+    windows: tuple[WindowReading, ...] = (),
+    limits: tuple[LimitReading, ...] = (),
+) -> Exchange:
+    """The exchange whose row is `values`."""
+    own = {column.name: _restored(column, value) for column, value in zip(_OWN, values, strict=False)}
+    usage = {column.name: _restored(column, value) for column, value in zip(_USAGE, values[len(_OWN) :], strict=False)}
+    return Exchange(
+        **own,  # type: ignore[arg-type]
+        usage=Usage(**usage),  # type: ignore[arg-type]
+        attempts=attempts,
+        windows=windows,
+        limits=limits,
+    )
+
+
+def record_of(record: type[Record], columns: Sequence[Column], values: Sequence[Value]) -> Record:
+    """The attempt or reading whose row is `values`."""
+    known = {column.name: _restored(column, value) for column, value in zip(columns, values, strict=False)}
+    return record(**known)  # type: ignore[arg-type]
+
+
+def row(record: object, columns: Sequence[Column]) -> tuple[list[Value], bool]:
+    """The values of `columns` in a record, and whether each could be kept as it was."""
+    intact = True
+    values: list[Value] = []
+    for column in columns:
+        given = getattr(record, column.name)
+        if given is None and column.optional:
+            values.append(None)
+            continue
+        value = _stored(column.kind, given)
+        if value is None:
+            intact = False
+            value = None if column.optional else _BLANK.get(column.kind)
+        elif value is not given and value != given:
+            intact = False
+        values.append(value)
+    return values, intact
+
+
+def text(value: str) -> str:
+    """`value` with lone surrogates replaced, which UTF-8 cannot hold."""
+    if value.isascii():
+        return value
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return value
+
+
+def _stored(kind: str, value: object) -> Value:
+    """`value` as SQLite holds it; None when it cannot."""
+    if kind == "str":
+        return text(value) if isinstance(value, str) else None
+    if kind == "bool":
+        return int(value) if isinstance(value, bool) else None
+    if kind == "int":
+        return int(value) if isinstance(value, int) and _LOWEST <= value <= _HIGHEST else None
+    if kind == "float":
+        return _float(value)
+    return value.value if isinstance(value, _CLOSED[kind]) else None
+
+
+def _float(value: object) -> float | None:
+    if not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _restored(column: Column, value: Value) -> object:
+    if value is None or column.kind in ("str", "int", "float"):
+        return value
+    return bool(value) if column.kind == "bool" else _CLOSED[column.kind](str(value))
