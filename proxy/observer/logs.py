@@ -1,0 +1,152 @@
+"""The logs projection: a journal row and its exchange in, log records out, always the same bytes.
+
+`completed` once per exchange, `upstream error` per failure. Queries look for these two phrases in the body, so they
+must never stand in a body by accident: free text is kept out or broken by a JSON escape that parsers undo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+
+from proxy.exchange import Exchange, Outcome
+from proxy.ledger.costs import Cost
+from proxy.ledger.journal import JournalRow
+from proxy.names import fields
+from proxy.observer import trace
+from proxy.observer.costs import billing
+from proxy.observer.failures import Failure, failures
+from proxy.observer.text import MOST_BYTES, clipped
+
+MOST_RECORD_BYTES = 16 * 1024
+
+_Value = str | bool | int | float
+_BROKEN = {
+    fields.COMPLETED: fields.COMPLETED[:-1] + f"\\u{ord(fields.COMPLETED[-1]):04x}",
+    fields.UPSTREAM_ERROR: fields.UPSTREAM_ERROR.replace(" ", "\\u0020"),
+}
+_FREE_TEXT = frozenset(field.name for field in fields.FIELDS if field.free_text)
+_ORDER = tuple(field.name for field in fields.FIELDS)
+_IN_ERRORS = frozenset(field.name for field in fields.FIELDS if field.in_errors)
+
+
+def records(row: JournalRow, exchange: Exchange, cost: Cost | None, pages: str | None) -> list[LogRecord]:
+    """All records of one journal row, the last one being `completed`.
+
+    `pages`: what an inspector page's address has before the request id; None if there is no inspector.
+    """
+    facts = _facts(exchange, cost, pages)
+    found = [
+        _record(row, exchange, fields.UPSTREAM_ERROR, _SEVERE, _of_failure(facts, failure), frozenset())
+        for failure in failures(exchange)
+    ]
+    found.append(_record(row, exchange, fields.COMPLETED, _severity(exchange), facts, _FREE_TEXT))
+    return found
+
+
+def size(record: LogRecord) -> int:
+    """About how many bytes a record takes when encoded, rather too many than too few."""
+    attributes = record.attributes or {}
+    held = sum(len(name) + (len(str(value).encode()) + 12) for name, value in attributes.items())
+    return len(str(record.body).encode()) + held + 100
+
+
+def _facts(exchange: Exchange, cost: Cost | None, pages: str | None) -> dict[str, _Value]:
+    """Every field that is known, in the order of the names."""
+    derived = {
+        fields.COST_USD: None if cost is None else float(cost.total_usd),
+        fields.INSPECTOR_URL: None if pages is None else pages + exchange.request_id,
+        fields.BILLING: billing(exchange),
+        fields.ATTEMPT: None,
+    }
+    facts: dict[str, _Value] = {}
+    for name in _ORDER:
+        if name in derived:
+            value = derived[name]
+        else:
+            value = getattr(exchange, name, None) if hasattr(exchange, name) else getattr(exchange.usage, name)
+        if value is not None:
+            facts[name] = round(value, 3) if isinstance(value, float) and name != fields.COST_USD else value
+    return facts
+
+
+def _of_failure(facts: Mapping[str, _Value], failure: Failure) -> dict[str, _Value]:
+    """The facts of the exchange that hold for one attempt, and its own. No tokens: they would be counted twice."""
+    told = {
+        fields.ATTEMPT: failure.attempt,
+        fields.UPSTREAM: failure.upstream,
+        fields.CREDENTIAL: failure.credential,
+        fields.STATUS: failure.status,
+        fields.ERROR_TYPE: failure.error_type,
+        fields.ERROR_MESSAGE: failure.error_message,
+        fields.UPSTREAM_REQUEST_ID: failure.upstream_request_id,
+    }
+    return {
+        name: value
+        for name in _ORDER
+        if name in _IN_ERRORS and (value := told[name] if name in told else facts.get(name)) is not None
+    }
+
+
+def _record(
+    row: JournalRow,
+    exchange: Exchange,
+    message: str,
+    severity: SeverityNumber,
+    facts: Mapping[str, _Value],
+    kept_out: frozenset[str],
+) -> LogRecord:
+    body, attributes = _fitting(message, facts, kept_out)
+    context = SpanContext(
+        trace.trace_id(exchange), trace.span_id(exchange), is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED)
+    )
+    return LogRecord(
+        timestamp=row.commit_ns,
+        # Loki tells two copies apart by the observed time, and would keep both.
+        observed_timestamp=row.commit_ns,
+        context=set_span_in_context(NonRecordingSpan(context)),
+        severity_text=severity.name,
+        severity_number=severity,
+        body=body,
+        attributes=attributes,
+    )
+
+
+def _fitting(message: str, facts: Mapping[str, _Value], kept_out: frozenset[str]) -> tuple[str, dict[str, _Value]]:
+    """Body and attributes within the limits: where the whole is too long, every text is cut shorter."""
+    for most in _limits():
+        attributes = {
+            name: clipped(str(value), most) if isinstance(value, str) else value for name, value in facts.items()
+        }
+        body = _body(message, {name: value for name, value in attributes.items() if name not in kept_out})
+        held = sum(len(name) + len(str(value).encode()) for name, value in attributes.items())
+        if len(body.encode()) + held <= MOST_RECORD_BYTES:
+            break
+    return body, attributes
+
+
+def _limits() -> Iterator[int]:
+    most = MOST_BYTES
+    while most >= 16:
+        yield most
+        most //= 4
+
+
+def _body(message: str, facts: Mapping[str, _Value]) -> str:
+    rest = msgspec.json.encode(facts).decode()
+    for phrase, broken in _BROKEN.items():
+        rest = rest.replace(phrase, broken)
+    separator = "," if facts else ""
+    return f'{{"{fields.MSG}":"{message}"{separator}{rest[1:]}'
+
+
+_SEVERE = SeverityNumber.ERROR
+
+
+def _severity(exchange: Exchange) -> SeverityNumber:
+    if exchange.outcome is Outcome.OK:
+        return SeverityNumber.INFO
+    return SeverityNumber.WARN if exchange.outcome is Outcome.CLIENT_DISCONNECTED else _SEVERE

@@ -1,0 +1,240 @@
+"""The spans projection: one SERVER span per exchange and a CLIENT span per attempt, with the ids of the record.
+
+https://opentelemetry.io/docs/specs/semconv/http/http-spans/ and, on model calls, the GenAI conventions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from proxy.exchange import Attempt, Exchange, UsageSource
+from proxy.ledger.costs import Cost
+from proxy.names import attributes as names
+from proxy.observer import genai, trace
+from proxy.observer.text import clipped
+
+MOST_ATTEMPTS = 4
+_METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
+_OTHER_METHOD = "_OTHER"
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_PARAMETERS = {
+    "max_tokens": names.GEN_AI_REQUEST_MAX_TOKENS,
+    "temperature": names.GEN_AI_REQUEST_TEMPERATURE,
+    "top_p": names.GEN_AI_REQUEST_TOP_P,
+    "top_k": names.GEN_AI_REQUEST_TOP_K,
+}
+
+_Value = str | bool | int | float | tuple[str, ...] | None
+
+
+def spans(exchange: Exchange, cost: Cost | None, resource: Resource, scope: InstrumentationScope) -> list[ReadableSpan]:
+    """All spans of a finished exchange, at most five: of many attempts the first and the last three have one."""
+    shown = exchange.attempts
+    if len(shown) > MOST_ATTEMPTS:
+        shown = (shown[0], *shown[1 - MOST_ATTEMPTS :])
+    found = [_server(exchange, len(exchange.attempts) - len(shown), resource, scope)]
+    return found + [_client(exchange, attempt, cost, resource, scope) for attempt in shown]
+
+
+def size(span: ReadableSpan) -> int:
+    """About how many bytes a span takes when encoded, rather too many than too few."""
+    return 200 + sum(len(name) + len(str(value).encode()) + 12 for name, value in (span.attributes or {}).items())
+
+
+def _server(exchange: Exchange, omitted: int, resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
+    parent = trace.parent_span_id(exchange)
+    return ReadableSpan(
+        name=_name(exchange),
+        context=_context(exchange, trace.span_id(exchange)),
+        parent=None if parent is None else _context(exchange, parent, is_remote=True),
+        resource=resource,
+        attributes=_known(_server_attributes(exchange, omitted)),
+        kind=SpanKind.SERVER,
+        status=_server_status(exchange),
+        start_time=exchange.started_ns,
+        end_time=_at(exchange, exchange.duration_ms or 0.0),
+        instrumentation_scope=scope,
+    )
+
+
+def _client(
+    exchange: Exchange, attempt: Attempt, cost: Cost | None, resource: Resource, scope: InstrumentationScope
+) -> ReadableSpan:
+    last = attempt is exchange.attempts[-1]
+    started_ms = attempt.started_ms or 0.0
+    ended_ms = next(
+        (ms for ms in (attempt.ended_ms, exchange.last_byte_ms if last else None) if ms is not None), started_ms
+    )
+    attributes = _attempt_attributes(exchange, attempt, last)
+    if last and genai.operation_name(exchange.operation) is not None:
+        attributes |= _response_attributes(exchange, cost)
+    return ReadableSpan(
+        name=_client_name(exchange),
+        context=_context(exchange, trace.attempt_span_id(exchange, attempt.number, attempt.span_id)),
+        parent=_context(exchange, trace.span_id(exchange)),
+        resource=resource,
+        attributes=_known(attributes),
+        events=_events(exchange) if last else (),
+        kind=SpanKind.CLIENT,
+        status=_client_status(exchange, attempt, last),
+        start_time=_at(exchange, started_ms),
+        end_time=_at(exchange, max(started_ms, ended_ms)),
+        instrumentation_scope=scope,
+    )
+
+
+def _name(exchange: Exchange) -> str:
+    """`POST messages`: a path would be as many names as there are paths."""
+    method = exchange.method if exchange.method in _METHODS else "HTTP"
+    return method if exchange.operation == "other" else f"{method} {exchange.operation}"
+
+
+def _client_name(exchange: Exchange) -> str:
+    operation = genai.operation_name(exchange.operation)
+    if operation is None:
+        return _name(exchange)
+    return operation if exchange.model is None else f"{operation} {clipped(exchange.model)}"
+
+
+def _server_attributes(exchange: Exchange, omitted: int) -> dict[str, _Value]:
+    return {
+        **_http(exchange),
+        names.HTTP_RESPONSE_STATUS_CODE: exchange.status,
+        names.HTTP_REQUEST_BODY_SIZE: exchange.request_bytes,
+        names.HTTP_RESPONSE_BODY_SIZE: exchange.delivered_bytes,
+        names.URL_SCHEME: "http",
+        names.URL_PATH: exchange.path,
+        names.USER_AGENT_NAME: exchange.client,
+        names.ERROR_TYPE: genai.error_type(exchange),
+        names.PROXY_REQUEST_ID: exchange.request_id,
+        names.PROXY_ENDPOINT: exchange.endpoint,
+        names.PROXY_OPERATION: exchange.operation,
+        names.PROXY_OUTCOME: None if exchange.outcome is None else str(exchange.outcome),
+        names.PROXY_ORGANIZATION: exchange.organization,
+        names.PROXY_WORKFLOW: exchange.workflow,
+        names.PROXY_KEY: exchange.key,
+        names.PROXY_AGENT_ID: exchange.agent_id,
+        names.PROXY_PARENT_AGENT_ID: exchange.parent_agent_id,
+        names.PROXY_ATTEMPTS_OMITTED: omitted or None,
+    }
+
+
+def _attempt_attributes(exchange: Exchange, attempt: Attempt, last: bool) -> dict[str, _Value]:
+    operation = genai.operation_name(exchange.operation)
+    attributes: dict[str, _Value] = {
+        **_http(exchange),
+        names.HTTP_RESPONSE_STATUS_CODE: attempt.status,
+        names.HTTP_REQUEST_RESEND_COUNT: attempt.number - 1 or None,
+        names.SERVER_ADDRESS: attempt.server_address,
+        names.SERVER_PORT: attempt.server_port,
+        names.ERROR_TYPE: _attempt_error(exchange, attempt, last),
+        names.PROXY_REQUEST_ID: exchange.request_id,
+        names.PROXY_UPSTREAM: attempt.upstream,
+        names.PROXY_CREDENTIAL: attempt.credential,
+        names.PROXY_UPSTREAM_REQUEST_ID: attempt.upstream_request_id,
+    }
+    if operation is None:
+        return attributes
+    return attributes | {
+        names.GEN_AI_OPERATION_NAME: operation,
+        names.GEN_AI_PROVIDER_NAME: exchange.provider,
+        names.GEN_AI_CONVERSATION_ID: exchange.session_id,
+        names.GEN_AI_REQUEST_MODEL: exchange.model,
+        names.GEN_AI_REQUEST_STREAM: exchange.stream or None,
+        **_parameters(exchange.parameters),
+    }
+
+
+def _response_attributes(exchange: Exchange, cost: Cost | None) -> dict[str, _Value]:
+    reason = genai.finish_reason(exchange)
+    attributes: dict[str, _Value] = {
+        names.GEN_AI_RESPONSE_ID: exchange.message_id,
+        names.GEN_AI_RESPONSE_MODEL: exchange.response_model,
+        names.GEN_AI_RESPONSE_FINISH_REASONS: None if reason is None else (clipped(reason),),
+        names.GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK: genai.first_chunk_s(exchange),
+        names.PROXY_FINISH_REASON: exchange.finish_reason,
+        names.PROXY_COST_USD: None if cost is None else float(cost.total_usd),
+    }
+    if exchange.usage_source in (UsageSource.FINAL, UsageSource.PARTIAL):
+        usage = exchange.usage
+        attributes |= {
+            names.GEN_AI_USAGE_INPUT_TOKENS: usage.input_tokens_total,
+            names.GEN_AI_USAGE_OUTPUT_TOKENS: usage.output_tokens,
+            names.GEN_AI_USAGE_CACHE_READ_INPUT_TOKENS: usage.cache_read_tokens,
+            names.GEN_AI_USAGE_CACHE_WRITE_INPUT_TOKENS: usage.cache_creation_tokens,
+            names.GEN_AI_USAGE_REASONING_OUTPUT_TOKENS: usage.reasoning_tokens,
+        }
+    return attributes
+
+
+def _http(exchange: Exchange) -> dict[str, _Value]:
+    if exchange.method in _METHODS:
+        return {names.HTTP_REQUEST_METHOD: exchange.method}
+    return {names.HTTP_REQUEST_METHOD: _OTHER_METHOD, names.HTTP_REQUEST_METHOD_ORIGINAL: exchange.method}
+
+
+def _parameters(text: str | None) -> dict[str, _Value]:
+    """Numbers among the request's parameters."""
+    try:
+        given = msgspec.json.decode(text or "{}")
+    except msgspec.DecodeError:
+        return {}
+    if not isinstance(given, dict):
+        return {}
+    return {
+        name: given[parameter]
+        for parameter, name in _PARAMETERS.items()
+        if isinstance(given.get(parameter), int | float) and not isinstance(given[parameter], bool)
+    }
+
+
+def _server_status(exchange: Exchange) -> Status:
+    """What the client did wrong (4xx) is no error of a server; an error inside a 200 is one."""
+    if genai.error_type(exchange) is None or (exchange.status is not None and 400 <= exchange.status < 500):
+        return Status(StatusCode.UNSET)
+    return _error(exchange.error_message)
+
+
+def _client_status(exchange: Exchange, attempt: Attempt, last: bool) -> Status:
+    if _attempt_error(exchange, attempt, last) is None:
+        return Status(StatusCode.UNSET)
+    return _error(attempt.error_message or (exchange.error_message if last else None))
+
+
+def _attempt_error(exchange: Exchange, attempt: Attempt, last: bool) -> str | None:
+    if attempt.error_type is not None:
+        return attempt.error_type
+    if last and genai.error_type(exchange) is not None:
+        return genai.error_type(exchange)
+    return str(attempt.status) if attempt.status is not None and attempt.status >= 400 else None
+
+
+def _error(message: str | None) -> Status:
+    return Status(StatusCode.ERROR, None if message is None else clipped(message))
+
+
+def _events(exchange: Exchange) -> tuple[Event, ...]:
+    times = ((names.EVENT_FIRST_BYTE, exchange.first_byte_ms), (names.EVENT_FIRST_TOKEN, exchange.first_token_ms))
+    return tuple(Event(name, timestamp=_at(exchange, ms)) for name, ms in times if ms is not None)
+
+
+def _context(exchange: Exchange, span_id: int, is_remote: bool = False) -> SpanContext:
+    return SpanContext(trace.trace_id(exchange), span_id, is_remote=is_remote, trace_flags=_SAMPLED)
+
+
+def _at(exchange: Exchange, ms: float) -> int:
+    return exchange.started_ns + round(ms * 1_000_000)
+
+
+def _known(attributes: Mapping[str, _Value]) -> dict[str, str | bool | int | float | tuple[str, ...]]:
+    return {
+        name: clipped(value) if isinstance(value, str) else value
+        for name, value in attributes.items()
+        if value is not None
+    }

@@ -1,0 +1,187 @@
+"""The numbers behind all metrics: one row per series, changed in drafts that count only once they are committed."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from proxy.ledger import totals as stored
+from proxy.names.metrics import COST, INSTRUMENTS, Instrument, Kind
+
+Label = str | int | float | None
+"""A label's value; None: not known, so the series does not have the label."""
+Number = int | float | Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """Leads from a chart to the trace of one observation."""
+
+    trace_id: int
+    span_id: int
+    time_ns: int
+
+
+@dataclass(slots=True)
+class Series:
+    """One series: an instrument with one combination of labels."""
+
+    instrument: Instrument
+    labels: tuple[Label, ...]
+    """In the order of the instrument's attributes."""
+    started_ns: int
+    """When it came into being; never changes."""
+    value: Number = 0
+    """Of a histogram: the sum of what was observed."""
+    buckets: list[int] = field(default_factory=list)
+    """Of a histogram: how many fell into each bucket, the last one without upper bound."""
+    exemplars: dict[int, tuple[float, Exemplar]] = field(default_factory=dict)
+    """The latest value of each bucket and where it comes from; in memory only."""
+
+    @property
+    def named_labels(self) -> dict[str, str | int | float]:
+        """Labels by name, without those that are not known."""
+        pairs = zip(self.instrument.attributes, self.labels, strict=True)
+        return {name: value for name, value in pairs if value is not None}
+
+    @property
+    def count(self) -> int:
+        """Of a histogram: how many were observed."""
+        return sum(self.buckets)
+
+    def copy(self) -> Series:
+        """An independent copy."""
+        return Series(
+            self.instrument, self.labels, self.started_ns, self.value, list(self.buckets), dict(self.exemplars)
+        )
+
+
+_Key = tuple[str, tuple[Label, ...]]
+
+
+class Table:
+    """All committed series. Read by any thread, changed by one through drafts."""
+
+    def __init__(self, series: Iterable[Series] = ()) -> None:
+        self._series = {(one.instrument.name, one.labels): one for one in series}
+        self._lock = threading.Lock()
+
+    def draft(self, now_ns: int) -> Draft:
+        """Begin changes; series that they create start at `now_ns`."""
+        return Draft(self._series, now_ns)
+
+    def commit(self, draft: Draft) -> None:
+        """Make a draft visible, after the ledger has it."""
+        with self._lock:
+            self._series.update({(one.instrument.name, one.labels): one for one in draft.changed()})
+
+    def snapshot(self) -> list[Series]:
+        """All series as they are now, ordered by name and labels; not to be changed."""
+        with self._lock:
+            rows = list(self._series.items())
+        rows.sort(key=lambda row: (row[0][0], [str(label) for label in row[0][1]]))
+        return [one for _, one in rows]
+
+    def values(self, attribute: str) -> Iterator[Label]:
+        """Every value that occurs for a label."""
+        for one in self.snapshot():
+            if attribute in one.instrument.attributes:
+                yield one.labels[one.instrument.attributes.index(attribute)]
+
+
+def load(conn: sqlite3.Connection) -> Table:
+    """The table as the ledger has it; series of instruments that have changed or gone are left behind."""
+    known = {instrument.name: instrument for instrument in INSTRUMENTS}
+    found = []
+    for total in stored.load(conn):
+        instrument, labels = known.get(total.instrument), dict(total.labels)
+        buckets = list(total.buckets or ())
+        if instrument is None or not set(labels) <= set(instrument.attributes):
+            continue
+        if len(buckets) == (len(instrument.buckets) + 1 if instrument.kind is Kind.HISTOGRAM else 0):
+            found.append(
+                Series(
+                    instrument,
+                    tuple(labels.get(name) for name in instrument.attributes),
+                    total.started_ns,
+                    # The shortest spelling of the float is the sum that was stored.
+                    Decimal(repr(total.value)) if instrument is COST else total.value,
+                    buckets,
+                )
+            )
+    return Table(found)
+
+
+def save(conn: sqlite3.Connection, draft: Draft) -> None:
+    """Write what a draft changes; the caller owns the transaction, which also moves the cursor."""
+    stored.save(
+        conn,
+        [
+            stored.Total(
+                one.instrument.name,
+                tuple(sorted(one.named_labels.items())),
+                float(one.value) if isinstance(one.value, Decimal) else one.value,
+                one.started_ns,
+                tuple(one.buckets) if one.instrument.kind is Kind.HISTOGRAM else None,
+            )
+            for one in draft.changed()
+        ],
+    )
+
+
+class Draft:
+    """Changes to a table that can still be thrown away: touched series are copies."""
+
+    def __init__(self, base: dict[_Key, Series], now_ns: int) -> None:
+        self._base = base
+        self._touched: dict[_Key, Series] = {}
+        self._now_ns = now_ns
+
+    def add(self, instrument: Instrument, amount: Number, *labels: Label) -> None:
+        """Count; an amount of 0 makes the series exist."""
+        series = self._one(instrument, labels)
+        series.value += amount  # type: ignore[operator]  # one series only ever sees one type of number
+
+    def observe(
+        self, instrument: Instrument, value: float | None, *labels: Label, exemplar: Exemplar | None = None
+    ) -> None:
+        """Put a value into a histogram; None is not observed."""
+        if value is None:
+            return
+        series = self._one(instrument, labels)
+        bucket = bisect_left(instrument.buckets, value)
+        series.buckets[bucket] += 1
+        series.value += value  # type: ignore[operator]
+        if exemplar is not None:
+            series.exemplars[bucket] = (value, exemplar)
+
+    def merge(self, instrument: Instrument, buckets: Iterable[int], total: float, *labels: Label) -> None:
+        """Add counts that were put into the same buckets elsewhere."""
+        series = self._one(instrument, labels)
+        series.buckets = [old + new for old, new in zip(series.buckets, buckets, strict=True)]
+        series.value += total  # type: ignore[operator]
+
+    def put(self, instrument: Instrument, value: Number, *labels: Label) -> None:
+        """Set a gauge."""
+        self._one(instrument, labels).value = value
+
+    def changed(self) -> list[Series]:
+        """The series to be saved."""
+        return list(self._touched.values())
+
+    def _one(self, instrument: Instrument, labels: tuple[Label, ...]) -> Series:
+        key = (instrument.name, labels)
+        series = self._touched.get(key)
+        if series is None:
+            base = self._base.get(key)
+            series = self._new(instrument, labels) if base is None else base.copy()
+            self._touched[key] = series
+        return series
+
+    def _new(self, instrument: Instrument, labels: tuple[Label, ...]) -> Series:
+        buckets = [0] * (len(instrument.buckets) + 1) if instrument.kind is Kind.HISTOGRAM else []
+        return Series(instrument, labels, self._now_ns, buckets=buckets)

@@ -1,0 +1,16 @@
+"""Text from outside, made fit for telemetry: valid UTF-8 of bounded length."""
+
+from __future__ import annotations
+
+MOST_BYTES = 1024
+"""Per attribute; Loki and Tempo take more, but metadata is no place for documents."""
+
+_CUT = "…"
+
+
+def clipped(text: str, most: int = MOST_BYTES) -> str:
+    """At most `most` bytes of UTF-8, cut between characters and marked; lone surrogates become `?`."""
+    data = text.encode("utf-8", "replace")
+    if len(data) > most:
+        return data[: most - len(_CUT.encode())].decode("utf-8", "ignore") + _CUT
+    return text if text.isascii() else data.decode()

@@ -1,0 +1,221 @@
+"""The rate-limit windows of all accounts: the last reading of each, how long it holds, and what it foretells.
+
+Pure state: readings in, gauges out; it is kept as one note in the ledger, so that readings survive a restart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TypeVar
+
+import msgspec
+
+from proxy.exchange import Exchange, LimitReading, WindowReading
+from proxy.names import metrics
+from proxy.names.metrics import Instrument
+
+MOST_WINDOWS = 16
+MOST_ACCOUNTS = 50
+_NAME = re.compile(r"[a-z0-9_]{1,16}")
+_LENGTH = re.compile(r"(\d{1,3})([hd])(?:_|$)")
+_SECONDS = {"h": 3_600, "d": 86_400}
+_NOT_A_WINDOW = "overage"
+_REJECTED = "rejected"
+_LIMIT_HOLDS = 300
+"""Seconds that what is left of a per-minute limit is shown after its reset or reading."""
+
+Gauge = tuple[Instrument, tuple[str, ...], int | float]
+"""Instrument, labels in its order, value."""
+
+
+@dataclass(slots=True)
+class _Window:
+    utilization: float | None = None
+    resets_at: int | None = None
+    observed_at: int = 0
+    holds_until: int = 0
+    """The reset that goes with the utilization, or the longest it can hold where none was stated."""
+    rejected_for: int | None = None
+    """`resets_at` of the window that a cooldown was counted for; 0 if none was stated."""
+
+    def fresh(self, now: float) -> float | None:
+        """The utilization, as long as it can still be true."""
+        return self.utilization if now < self.holds_until else None
+
+
+@dataclass(slots=True)
+class _Limit:
+    limit: int | None = None
+    remaining: int | None = None
+    resets_at: int | None = None
+    observed_at: int = 0
+
+
+Held = TypeVar("Held", _Window, _Limit)
+
+
+class Windows:
+    """The state of all windows and per-minute limits. A response without readings changes nothing."""
+
+    def __init__(self, main_account: str | None = None, note: str | None = None) -> None:
+        """`note` is what `dump` once returned; one that cannot be read is as good as none."""
+        self._main = main_account
+        self._windows: dict[str, dict[str, _Window]] = {}
+        self._limits: dict[str, dict[str, _Limit]] = {}
+        if note is not None:
+            self._load(note)
+
+    def learn(self, exchange: Exchange) -> bool:
+        """Take in the readings of an exchange; whether its credential has just entered a rejected window."""
+        if not exchange.windows and not exchange.limits:
+            return False
+        observed_at = (exchange.started_ns + round((exchange.headers_ms or 0) * 1_000_000)) // 1_000_000_000
+        refused = exchange.status == 429 or any(attempt.status == 429 for attempt in exchange.attempts)
+        # A list, because every reading must be taken in.
+        entered = [self._learn_window(reading, observed_at, refused) for reading in exchange.windows]
+        for limit in exchange.limits:
+            self._learn_limit(limit, observed_at)
+        return any(entered)
+
+    def gauges(self, now: float) -> Iterator[Gauge]:
+        """What is known at `now` (Unix seconds)."""
+        for account, windows in sorted(self._windows.items()):
+            for name, window in sorted(windows.items()):
+                yield from _account_gauges(account, name, window, now)
+        for account, limits in sorted(self._limits.items()):
+            for kind, limit in sorted(limits.items()):
+                yield from _limit_gauges(account, kind, limit, now)
+        for name, window in sorted(self._windows.get(self._main_account(now), {}).items()):
+            utilization = window.fresh(now)
+            if utilization is not None:
+                yield metrics.USAGE_UTILIZATION, (name,), utilization
+            if window.resets_at is not None:
+                yield metrics.USAGE_RESETS_AT, (name,), window.resets_at
+
+    def dump(self) -> str:
+        """Everything as a note for the ledger."""
+        note = {
+            "windows": {
+                account: {name: asdict(window) for name, window in windows.items()}
+                for account, windows in self._windows.items()
+            },
+            "limits": {
+                account: {kind: asdict(limit) for kind, limit in limits.items()}
+                for account, limits in self._limits.items()
+            },
+        }
+        return msgspec.json.encode(note).decode()
+
+    def _load(self, note: str) -> None:
+        try:
+            stored = msgspec.json.decode(note, type=_Note)
+        except msgspec.DecodeError:
+            return
+        self._windows, self._limits = stored.windows, stored.limits
+
+    def _main_account(self, now: float) -> str:
+        """The one set; else the one that is fullest now; else the one heard of last."""
+        if self._main is not None:
+            return self._main
+        best, rank = "", (-1.0, -1)
+        for account, windows in sorted(self._windows.items()):
+            shares = [window.fresh(now) for window in windows.values()]
+            fullest = max((share for share in shares if share is not None), default=-1.0)
+            candidate = (fullest, max(window.observed_at for window in windows.values()))
+            if candidate > rank:
+                best, rank = account, candidate
+        return best
+
+    def _learn_window(self, reading: WindowReading, observed_at: int, refused: bool) -> bool:
+        if reading.window == _NOT_A_WINDOW or _NAME.fullmatch(reading.window) is None:
+            return False
+        window = self._window(reading.account, reading.window)
+        # Answers of parallel requests are recorded in the order in which they end.
+        if window is None or observed_at < window.observed_at:
+            return False
+        if reading.utilization is not None or reading.resets_at not in (None, window.resets_at):
+            window.utilization = reading.utilization
+        if reading.resets_at is not None:
+            window.resets_at = reading.resets_at
+        stated = window.resets_at if window.resets_at is not None and window.resets_at > observed_at else None
+        window.holds_until = reading.resets_at or stated or observed_at + _length(reading.window)
+        window.observed_at = observed_at
+        return _enters(window, reading.status, refused)
+
+    def _learn_limit(self, reading: LimitReading, observed_at: int) -> None:
+        limits = _room(self._limits, reading.account)
+        if limits is None or _NAME.fullmatch(reading.kind) is None:
+            return
+        limit = limits.setdefault(reading.kind, _Limit())
+        if observed_at >= limit.observed_at:
+            limits[reading.kind] = _Limit(reading.limit, reading.remaining, reading.resets_at, observed_at)
+
+    def _window(self, account: str, name: str) -> _Window | None:
+        """None when there is no room for another account or window."""
+        names = {known for windows in self._windows.values() for known in windows}
+        if name not in names and len(names) >= MOST_WINDOWS:
+            return None
+        windows = _room(self._windows, account)
+        return None if windows is None else windows.setdefault(name, _Window())
+
+
+class _Note(msgspec.Struct):
+    windows: dict[str, dict[str, _Window]]
+    limits: dict[str, dict[str, _Limit]]
+
+
+def _room(accounts: dict[str, dict[str, Held]], account: str) -> dict[str, Held] | None:
+    if account not in accounts and len(accounts) >= MOST_ACCOUNTS:
+        return None
+    return accounts.setdefault(account, {})
+
+
+def _enters(window: _Window, status: str | None, refused: bool) -> bool:
+    """Whether a rejected window begins here: a rejection that is paid for by overage refuses nothing."""
+    if status == _REJECTED and refused and window.rejected_for != (window.resets_at or 0):
+        window.rejected_for = window.resets_at or 0
+        return True
+    if status not in (_REJECTED, None):
+        window.rejected_for = None
+    return False
+
+
+def _length(name: str) -> int:
+    """Seconds from a name like `5h` or `7d_oi`; a day where the name does not say."""
+    found = _LENGTH.match(name)
+    return _SECONDS["d"] if found is None else int(found[1]) * _SECONDS[found[2]]
+
+
+def _account_gauges(account: str, name: str, window: _Window, now: float) -> Iterator[Gauge]:
+    labels = (account, name)
+    utilization = window.fresh(now)
+    if utilization is not None:
+        yield metrics.ACCOUNT_UTILIZATION, labels, utilization
+        exhausts_at = _exhausts_at(window, utilization, _length(name))
+        if exhausts_at is not None:
+            yield metrics.ACCOUNT_EXHAUSTS_AT, labels, exhausts_at
+    if window.resets_at is not None:
+        yield metrics.ACCOUNT_RESETS_AT, labels, window.resets_at
+    yield metrics.ACCOUNT_OBSERVED_AT, labels, window.observed_at
+
+
+def _exhausts_at(window: _Window, utilization: float, length: int) -> int | None:
+    """When the window is full at the mean pace since it began; None when it lasts to its reset."""
+    if window.resets_at is None:
+        return None
+    if utilization >= 100:
+        return window.observed_at
+    elapsed = window.observed_at - (window.resets_at - length)
+    if utilization <= 0 or elapsed <= 0:
+        return None
+    full_at = window.observed_at + round(elapsed * (100 - utilization) / utilization)
+    return full_at if full_at < window.resets_at else None
+
+
+def _limit_gauges(account: str, kind: str, limit: _Limit, now: float) -> Iterator[Gauge]:
+    if limit.limit is not None:
+        yield metrics.RATELIMIT_LIMIT, (account, kind), limit.limit
+    if limit.remaining is not None and now < max(limit.resets_at or 0, limit.observed_at) + _LIMIT_HOLDS:
+        yield metrics.RATELIMIT_REMAINING, (account, kind), limit.remaining
