@@ -82,7 +82,7 @@ class Answering:
         name = request.headers.get("x-demo-scene")
         if name is not None and name not in SCENES:
             return None, self._failed(turn, _unknown("x-demo-scene", name, SCENES))
-        if name is not None and (SCENES[name].failure or request.path == "/v1/messages" or SCENES[name].echo):
+        if name is not None and (SCENES[name].anywhere or request.path == "/v1/messages"):
             ask = glance(request.body, request.encoding)
             return name, self._scene(turn, name, ask, weigh(ask.body, turn.content))
         if not turn.caller.known and request.path.startswith("/v1/"):

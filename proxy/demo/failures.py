@@ -55,7 +55,8 @@ def failure(name: str, random: Random, prompt_tokens: int) -> Failure:
         headers = (("retry-after", str(random.randint(1, 4))), ("x-should-retry", "true"))
         return Failure(429, "rate_limit_error", message, headers)
     if name == "prompt_too_long":
-        tokens = max(prompt_tokens, CONTEXT_TOKENS + random.randint(1, 40_000))
+        invented = CONTEXT_TOKENS + random.randint(1, 40_000)
+        tokens = prompt_tokens if prompt_tokens > CONTEXT_TOKENS else invented
         return bad_request(f"prompt is too long: {tokens} tokens > {CONTEXT_TOKENS} maximum")
     return FAILURES[name]
 

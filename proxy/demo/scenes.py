@@ -45,6 +45,11 @@ class Scene:
     echo: bool = False
     """Answer with the bytes of the request body."""
 
+    @property
+    def anywhere(self) -> bool:
+        """Whether it can be played on every path, not only on `/v1/messages`."""
+        return self.failure is not None or self.echo or self.ending is Ending.MUTE
+
 
 SCENES: dict[str, Scene] = {
     "story": Scene("continues the story the conversation belongs to: thinking, tool calls or the final answer"),

@@ -62,9 +62,9 @@ def run(
     app = Upstream(seed=seed, speed=speed, failures=failures, vectors=vectors)
     with (
         contextlib.suppress(KeyboardInterrupt),
-        asyncio.Runner(loop_factory=uvicorn.Config(app).get_loop_factory()) as loop,
+        asyncio.Runner(loop_factory=uvicorn.Config(app).get_loop_factory()) as runner,
     ):
-        loop.run(serve(app, sock))
+        runner.run(serve(app, sock))
 
 
 def _server(app: ASGIApp, parser: str) -> uvicorn.Server:

@@ -71,7 +71,7 @@ async def _play_one(
     if not caller.agent:
         await play_inbox(calling, random)
         return
-    story = STORIES[number % len(STORIES)]
+    story = STORIES[max(0, number - 1) % len(STORIES)]
     model = random.choices(list(MODELS), list(MODELS.values()))[0]
     await play_session(new_session(caller, story, model, random), calling, random)
 
