@@ -70,10 +70,14 @@ def report(figures: dict[tuple[str, str], list[dict[str, float]]]) -> None:
     print(f"{'workload':14}{'server':18}{'process':12}{'CPU µs':>9}{'x nginx':>9}{'first byte ms':>15}{'added ms':>10}")
     for (workload, server), rounds in figures.items():
         nginx = figures[workload, "nginx"]
-        added = statistics.median(a["first byte"] - b["first byte"] for a, b in zip(rounds, figures[workload, "direct"]))
+        added = statistics.median(
+            a["first byte"] - b["first byte"] for a, b in zip(rounds, figures[workload, "direct"], strict=True)
+        )
         for process in [name for name in rounds[0] if name != "first byte"] or ["-"]:
             cpu = statistics.median(figure.get(process, 0.0) for figure in rounds)
-            ratio = statistics.median(a.get(process, 0.0) / b["worker"] for a, b in zip(rounds, nginx) if b["worker"])
+            ratio = statistics.median(
+                a.get(process, 0.0) / b["worker"] for a, b in zip(rounds, nginx, strict=True) if b["worker"]
+            )
             first_byte = statistics.median(figure["first byte"] for figure in rounds)
             print(f"{workload:14}{server:18}{process:12}{cpu:9.0f}{ratio:9.1f}{first_byte:15.2f}{added:10.2f}")
 

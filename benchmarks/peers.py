@@ -75,7 +75,7 @@ def nginx(port: int, core: int) -> Iterator[Peer]:
         own = free_port()
         config = Path(folder, "nginx.conf")
         config.write_text(NGINX.format(folder=folder, upstream=port, port=own))
-        os.chmod(folder, 0o777)
+        os.chmod(folder, 0o711)  # nginx's worker is another user
         with _started([binary, "-c", str(config), "-p", folder], core) as master:
             _await(own)
             [worker] = psutil.Process(master.pid).children()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import cast
 
 import uvloop
 
@@ -13,7 +14,8 @@ ANSWER = (
     + b'"}],"stop_reason":"end_turn","usage":{"input_tokens":300,"output_tokens":280}}'
 )
 HEAD = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nrequest-id: req_bench\r\ncontent-length: %d\r\n\r\n" % len(ANSWER)
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nrequest-id: req_bench\r\ncontent-length: %d\r\n\r\n"
+    % len(ANSWER)
 )
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 START = (
@@ -25,8 +27,8 @@ EVENT = (
     b'"text":"a few words "}}\n\n'
 )
 END = (
-    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":90}}'
-    b'\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
+    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},'
+    b'"usage":{"output_tokens":90}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
 )
 
 
@@ -39,8 +41,7 @@ class Serving(asyncio.Protocol):
     """One connection; requests announce what they want by `x-events: COUNT/PER_SECOND`."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._data = b""
 
     def data_received(self, data: bytes) -> None:

@@ -65,7 +65,10 @@ async def _relay(
     loop = asyncio.get_running_loop()
     client = Client(loop, connect_timeout=settings.relay.connect_timeout)
     finisher = Finisher(
-        process=process, salt=folder.salt(), capture=settings.capture, read_failed=lambda: counters.add("read_errors")
+        process=process,
+        salt=bytes.fromhex(folder.salt.read_text()),
+        capture=settings.capture,
+        read_failed=lambda: counters.add("read_errors"),
     )
     relay = Relay(
         routes=Routes(settings.endpoints, settings.upstreams),
@@ -119,10 +122,12 @@ async def _drain(running: Running, stop: asyncio.Event, prestop_seconds: float, 
 
 async def _tick(running: Running) -> None:
     due = perf_counter() + TICK_S
+    shown = 0
     while True:
         await asyncio.sleep(max(0.0, due - perf_counter()))
         now = perf_counter()
         running.counters.observe("loop_stall_ms", (now - due) * 1000)
-        running.counters.set("requests_open", len(running.relay.open))
+        running.counters.add("requests_open", len(running.relay.open) - shown)
+        shown = len(running.relay.open)
         running.relay.end_late()
         due = now + TICK_S

@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import uvicorn
 
@@ -20,6 +20,7 @@ from proxy.gate import App
 
 KEEP_ALIVE_S = 75
 T = TypeVar("T")
+Parser = Literal["zttp", "h11"]
 
 
 class Server(uvicorn.Server):
@@ -39,14 +40,14 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def server(app: App, *, parser: str = "zttp") -> Server:
+def server(app: App, *, parser: Parser = "zttp") -> Server:
     """A server for `app`; `parser` is `zttp` or, as a fallback, `h11`."""
     for name in ("uvicorn", "uvicorn.error", "uvicorn.asgi"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # it logs every answer that we break off on purpose
     return Server(
         uvicorn.Config(
-            app,  # type: ignore[arg-type]
-            http=parser,  # type: ignore[arg-type]
+            app,
+            http=parser,
             ws="none",
             lifespan="off",
             access_log=False,

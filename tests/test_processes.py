@@ -10,9 +10,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from proxy.ledger.verify import verify
 
 from proxy.ledger.folder import Folder
-from proxy.ledger.verify import verify
 from tests.kit import laws
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import Connection, address, ask, get, post

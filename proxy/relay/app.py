@@ -17,7 +17,7 @@ from proxy.exchange import Attempt
 from proxy.gate import Receive, Rejection, Scope, Send
 from proxy.ledger.changes import Change
 from proxy.reading import response as responses
-from proxy.reading.request import operation
+from proxy.reading.operations import operation
 from proxy.relay import answers, headers
 from proxy.relay.capture import Capture, Copy
 from proxy.relay.errors import (
@@ -46,7 +46,13 @@ MAX_CHUNK_TIMES = 20_000
 class Recording(Protocol):
     """The recorder as the relay sees it; neither method waits or fails."""
 
-    def put(self, work: Callable[[], Change], held: int, request_id: str | None = None) -> None: ...
+    def put(
+        self,
+        work: Callable[[], Change],
+        held: int,
+        request_id: str | None = None,
+        shed: Callable[[], None] | None = None,
+    ) -> None: ...
 
 
 class Finish(Protocol):
@@ -108,7 +114,7 @@ class Relay:
         capture = self._accept(scope)
         self.open[capture.request_id] = capture
         self.idle.clear()
-        self._recorder.put(lambda: self._finish.opened(capture), 1_024, capture.request_id)
+        self._recorder.put(lambda: self._finish.opened(capture), 1_024)
         try:
             await self._outcome(capture, receive, send, refused)
         finally:
@@ -117,7 +123,7 @@ class Relay:
             if not self.open:
                 self.idle.set()
             capture.task = None
-            self._recorder.put(lambda: self._finish.finished(capture), capture.held, capture.request_id)
+            self._recorder.put(lambda: self._finish.finished(capture), capture.held, capture.request_id, capture.shed)
 
     def _accept(self, scope: Scope) -> Capture:
         fields = scope["headers"]
@@ -183,7 +189,7 @@ class Relay:
         def arrived() -> None:
             watching.append(asyncio.create_task(self._watch(capture, receive)))
             if self._capture.bodies == "all":
-                self._recorder.put(lambda: self._finish.arrived(capture), 0, capture.request_id)
+                self._recorder.put(lambda: self._finish.arrived(capture), capture.request.held)
 
         upload = Upload(capture, receive, self._limits, arrived)
         try:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from proxy.exchange import Attempt
+from proxy.reading.response import ResponseReader
 from proxy.relay.errors import RelayError
 from proxy.relay.headers import RawHeaders
 from proxy.settings.shape import Endpoint
@@ -21,7 +22,7 @@ _HASH_ALONG_BEYOND = 1 << 20
 class Copy:
     """A bounded copy of a body: the head up to `limit` bytes, size and sha256 of the whole."""
 
-    __slots__ = ("_hash", "_limit", "chunks", "held", "size")
+    __slots__ = ("_hash", "_limit", "chunks", "dropped", "held", "size")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -29,6 +30,8 @@ class Copy:
         self.chunks: list[bytes] = []
         self.held = 0
         self.size = 0
+        self.dropped: str | None = None
+        """Why the kept bytes were let go again."""
 
     def add(self, chunk: bytes) -> None:
         """Notes the next bytes of the body."""
@@ -49,6 +52,12 @@ class Copy:
     def whole(self) -> bool:
         """Whether every byte was kept."""
         return self.held == self.size
+
+    def drop(self, reason: str) -> None:
+        """Lets the kept bytes go, for want of memory; size and hash stay."""
+        if self._hash is None:
+            self._hash = hashlib.sha256(b"".join(self.chunks))
+        self.chunks, self.held, self.dropped = [], 0, reason
 
     def sha256(self) -> str:
         """Hex digest of the whole body; called in the recorder thread."""
@@ -107,7 +116,7 @@ class Capture:
     deadline: float = float("inf")
     late: Callable[[], RelayError] | None = None
     """What passing the deadline means."""
-    reader: object | None = None
+    reader: ResponseReader | None = None
     read_error: str | None = None
     chunks: list[tuple[int, float]] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
@@ -129,6 +138,11 @@ class Capture:
         if self.cause is None and not self.relayed and self.task is not None:
             self.cause = cause
             self.task.cancel()
+
+    def shed(self) -> None:
+        """Forgets the bodies because the recorder's queue is full."""
+        self.request.drop("queue_full")
+        self.response.drop("queue_full")
 
     @property
     def held(self) -> int:

@@ -14,9 +14,11 @@ import msgspec
 
 from proxy.exchange import Attempt, Exchange, Headers, Hop, Outcome
 from proxy.ledger.changes import Arrived, Body, Finished, Opened
-from proxy.reading import caller, ratelimit, redact
-from proxy.reading.request import RequestFacts, operation, request_facts
-from proxy.reading.response import ResponseFacts
+from proxy.reading import caller, ratelimit
+from proxy.reading.facts import ResponseFacts
+from proxy.reading.operations import operation
+from proxy.reading.redact import Redactor
+from proxy.reading.request import RequestFacts, request_facts
 from proxy.relay import headers
 from proxy.relay.capture import Capture, Copy
 from proxy.settings.shape import Capture as CaptureLimits
@@ -35,31 +37,33 @@ class Finisher:
 
     def opened(self, capture: Capture) -> Opened:
         """The row of a request that was accepted."""
-        return Opened(self._accepted(capture))
+        return Opened(self._accepted(capture, self._redactor(capture)))
 
     def arrived(self, capture: Capture) -> Arrived:
         """The request body, stored before the end so that an interrupted request still has it."""
-        secrets = caller.secrets(capture.headers)
-        return Arrived(capture.request_id, _body(capture.request, secrets, kept=True))
+        encoding = _encoding(capture.headers)
+        return Arrived(capture.request_id, _body(capture.request, encoding, self._redactor(capture), kept=True))
 
     def finished(self, capture: Capture) -> Finished:
         """The whole record of a request that is over."""
-        request = self._request(capture)
-        response = self._response(capture)
-        secrets = caller.secrets(capture.headers)
-        exchange = self._exchange(capture, request, response)
+        redactor = self._redactor(capture)
+        exchange = self._exchange(capture, self._request(capture), self._response(capture), redactor)
         kept = self._bodies == "all" or (self._bodies == "errors" and exchange.outcome is not Outcome.OK)
-        bodies = self._stored_bodies(capture, secrets, kept=kept)
-        fields = self._stored_headers(capture, secrets)
+        bodies = _stored_bodies(capture, redactor, kept=kept)
+        answer = bodies.get(Hop.UPSTREAM_RESPONSE) or bodies.get(Hop.CLIENT_RESPONSE)
         exchange = replace(
             exchange,
             redacted=any(isinstance(body, Body) and body.redacted for body in bodies.values()),
             request_capture=_reason(bodies.get(Hop.CLIENT_REQUEST)),
-            response_capture=_reason(bodies.get(Hop.UPSTREAM_RESPONSE) or bodies.get(Hop.CLIENT_RESPONSE)),
+            response_capture=_reason(answer),
         )
-        return Finished(exchange=exchange, headers=fields, bodies=bodies, chunks=tuple(capture.chunks))
+        headers_kept = {hop: redactor.headers(fields) for hop, fields in _headers_by_hop(capture).items()}
+        return Finished(exchange=exchange, headers=headers_kept, bodies=bodies, chunks=tuple(capture.chunks))
 
-    def _accepted(self, capture: Capture) -> Exchange:
+    def _redactor(self, capture: Capture) -> Redactor:
+        return Redactor(caller.secrets(headers.text(capture.headers)), self._salt)
+
+    def _accepted(self, capture: Capture, redactor: Redactor) -> Exchange:
         """What is known at accept; cheap."""
         path = _path(capture)
         kind, dialect = operation(capture.method, (capture.target or path).partition("?")[0])
@@ -69,8 +73,8 @@ class Finisher:
             process=self._process,
             started_ns=capture.started_ns,
             method=capture.method[:32],
-            path=path,
-            query=redact.query(capture.query.decode("latin-1")) or None,
+            path=redactor.text(path),
+            query=redactor.query(capture.query.decode("latin-1")) or None,
             endpoint=capture.endpoint_name or "none",
             organization=endpoint.organization if endpoint else None,
             workflow=endpoint.workflow if endpoint else None,
@@ -85,13 +89,12 @@ class Finisher:
         )
 
     def _request(self, capture: Capture) -> RequestFacts:
-        encoding = headers.first(capture.headers, b"content-encoding") or b""
         return request_facts(
             method=capture.method,
             path=(capture.target or _path(capture)).partition("?")[0],
             headers=headers.text(capture.headers),
             body=b"".join(capture.request.chunks),
-            content_encoding=encoding.decode("latin-1"),
+            content_encoding=_encoding(capture.headers),
         )
 
     def _response(self, capture: Capture) -> ResponseFacts:
@@ -104,13 +107,22 @@ class Finisher:
             self._read_failed()
             return ResponseFacts(parse_error=type(exc).__name__)
 
-    def _exchange(self, capture: Capture, request: RequestFacts, response: ResponseFacts) -> Exchange:
+    def _exchange(
+        self, capture: Capture, request: RequestFacts, response: ResponseFacts, redactor: Redactor
+    ) -> Exchange:
         upstream_headers = headers.text(capture.upstream_headers)
         by_name = {name.lower(): value for name, value in upstream_headers}
-        key = caller.key(capture.headers, request.account_uuid, self._salt)
-        account = caller.account(by_name.get("anthropic-organization-id"), request.account_uuid, key)
+        key = caller.caller_key(headers.text(capture.headers), request.account_uuid, self._salt)
+        account = caller.account(
+            credential=None,
+            organization_id=by_name.get("anthropic-organization-id"),
+            account_uuid=request.account_uuid,
+            key=key,
+        )
         windows, limits = ratelimit.readings(upstream_headers, account, capture.started_ns // 1_000_000_000)
-        accepted = self._accepted(capture)
+        accepted = self._accepted(capture, redactor)
+        if response.error_message is not None:
+            response = replace(response, error_message=redactor.text(response.error_message))
         attempts = _with_answer(capture.attempts, by_name, ratelimit.ratelimit_headers(upstream_headers), response)
         return replace(
             accepted,
@@ -129,7 +141,7 @@ class Finisher:
             stream=request.stream,
             status=capture.status,
             finish_reason=response.finish_reason,
-            upstream_request_id=by_name.get("request-id") or by_name.get("x-request-id"),
+            upstream_request_id=_answer_id(by_name) or response.upstream_request_id,
             message_id=response.message_id,
             upstream_organization_id=by_name.get("anthropic-organization-id"),
             upstream_workspace_id=by_name.get("anthropic-workspace-id"),
@@ -149,38 +161,52 @@ class Finisher:
             limits=limits,
         )
 
-    def _stored_bodies(self, capture: Capture, secrets: Sequence[bytes], *, kept: bool) -> Mapping[Hop, Body | Hop]:
-        bodies: dict[Hop, Body | Hop] = {Hop.CLIENT_REQUEST: _body(capture.request, secrets, kept=kept)}
-        if capture.attempts:
-            bodies[Hop.UPSTREAM_REQUEST] = Hop.CLIENT_REQUEST
-        if capture.upstream_headers:
-            bodies[Hop.UPSTREAM_RESPONSE] = _body(capture.response, secrets, kept=kept)
-        if capture.own_answer is not None:
-            own = Copy(len(capture.own_answer))
-            own.add(capture.own_answer)
-            bodies[Hop.CLIENT_RESPONSE] = _body(own, secrets, kept=kept)
-        elif capture.upstream_headers:
-            bodies[Hop.CLIENT_RESPONSE] = Hop.UPSTREAM_RESPONSE
-        return bodies
 
-    def _stored_headers(self, capture: Capture, secrets: Sequence[bytes]) -> Mapping[Hop, Headers]:
-        by_hop: dict[Hop, Headers] = {Hop.CLIENT_REQUEST: headers.text(capture.headers)}
-        if capture.attempts:
-            by_hop[Hop.UPSTREAM_REQUEST] = tuple(capture.sent_headers)
-        if capture.upstream_headers:
-            by_hop[Hop.UPSTREAM_RESPONSE] = headers.text(capture.upstream_headers)
-        if capture.returned_headers:
-            by_hop[Hop.CLIENT_RESPONSE] = headers.text(capture.returned_headers)
-        return {hop: redact.headers(fields, secrets, self._salt) for hop, fields in by_hop.items()}
+def _stored_bodies(capture: Capture, redactor: Redactor, *, kept: bool) -> Mapping[Hop, Body | Hop]:
+    encoding = _encoding(capture.headers)
+    bodies: dict[Hop, Body | Hop] = {Hop.CLIENT_REQUEST: _body(capture.request, encoding, redactor, kept=kept)}
+    if capture.attempts:
+        bodies[Hop.UPSTREAM_REQUEST] = Hop.CLIENT_REQUEST
+    if capture.upstream_headers:
+        encoding = _encoding(capture.upstream_headers)
+        bodies[Hop.UPSTREAM_RESPONSE] = _body(capture.response, encoding, redactor, kept=kept)
+    if capture.own_answer is not None:
+        own = Copy(len(capture.own_answer))
+        own.add(capture.own_answer)
+        bodies[Hop.CLIENT_RESPONSE] = _body(own, None, redactor, kept=kept)
+    elif capture.upstream_headers:
+        bodies[Hop.CLIENT_RESPONSE] = Hop.UPSTREAM_RESPONSE
+    return bodies
 
 
-def _body(copy: Copy, secrets: Sequence[bytes], *, kept: bool) -> Body:
+def _body(copy: Copy, encoding: str | None, redactor: Redactor, *, kept: bool) -> Body:
     """What is stored of a body: nothing, its head or all, with the caller's secrets masked."""
-    if not kept:
-        return Body(chunks=(), size=copy.size, sha256=copy.sha256(), capture="off")
-    stored, masked = redact.body(copy.chunks, secrets)
-    reason = None if copy.whole else "too_large"
-    return Body(chunks=stored, size=copy.size, sha256=copy.sha256(), capture=reason, redacted=masked)
+    reason = copy.dropped or (None if copy.whole else "too_large")
+    if not kept or copy.dropped:
+        return Body(chunks=(), size=copy.size, sha256=copy.sha256(), capture=reason or "off")
+    data, masked = redactor.body(b"".join(copy.chunks), encoding)
+    return Body(chunks=(data,), size=copy.size, sha256=copy.sha256(), capture=reason, redacted=masked)
+
+
+def _headers_by_hop(capture: Capture) -> dict[Hop, Headers]:
+    by_hop: dict[Hop, Headers] = {Hop.CLIENT_REQUEST: headers.text(capture.headers)}
+    if capture.attempts:
+        by_hop[Hop.UPSTREAM_REQUEST] = tuple(capture.sent_headers)
+    if capture.upstream_headers:
+        by_hop[Hop.UPSTREAM_RESPONSE] = headers.text(capture.upstream_headers)
+    if capture.returned_headers:
+        by_hop[Hop.CLIENT_RESPONSE] = headers.text(capture.returned_headers)
+    return by_hop
+
+
+def _encoding(fields: headers.RawHeaders) -> str | None:
+    value = headers.first(fields, b"content-encoding")
+    return None if value is None else value.decode("latin-1")
+
+
+def _answer_id(by_name: Mapping[str, str]) -> str | None:
+    """The provider's id of a request: Anthropic's `request-id`, others' `x-request-id`."""
+    return by_name.get("request-id") or by_name.get("x-request-id")
 
 
 def _path(capture: Capture) -> str:
@@ -231,7 +257,7 @@ def _with_answer(
         return tuple(attempts)
     last = replace(
         attempts[-1],
-        upstream_request_id=by_name.get("request-id") or by_name.get("x-request-id"),
+        upstream_request_id=_answer_id(by_name),
         ratelimit=msgspec.json.encode(dict(limits)).decode() if limits else None,
         error_type=response.error_type or ("other" if (attempts[-1].status or 0) >= 400 else None),
         error_message=response.error_message,

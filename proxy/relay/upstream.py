@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from functools import partial
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 from aiohttp import hdrs
@@ -67,14 +67,14 @@ class _Connector(aiohttp.TCPConnector):
     """Tells the attempt about its connection."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, **options: Any) -> None:
-        super().__init__(loop=loop, limit=0, keepalive_timeout=_KEEP_ALIVE_S, **options)
+        super().__init__(loop=loop, limit=0, **options)
         self._factory = partial(_Handler, loop=loop)  # type: ignore[assignment]
 
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:  # noqa: ASYNC109
         connecting = _connecting.get()
         start = perf_counter()
         connection = await super().connect(req, traces, timeout)
-        handler = connection.protocol
+        handler = cast(_Handler, connection.protocol)
         connecting.handler = handler
         connecting.reused = handler.used
         if not connecting.reused:
@@ -125,7 +125,8 @@ class Client:
         context.keylog_filename = None  # type: ignore[assignment]  # SSLKEYLOGFILE must not leak session keys
         self._timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_timeout, sock_read=None)
         self._sessions = {
-            fresh: self._session(_Connector(loop, ssl=context, force_close=fresh)) for fresh in (False, True)
+            False: self._session(_Connector(loop, ssl=context, keepalive_timeout=_KEEP_ALIVE_S)),
+            True: self._session(_Connector(loop, ssl=context, force_close=True)),
         }
 
     def _session(self, connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:

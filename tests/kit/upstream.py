@@ -70,7 +70,8 @@ class Talk:
     def stream(self, chunks: list[bytes], *, headers: str = "", gap: float = 0.0, end: bool = True) -> None:
         """Sends a chunked event stream; without `end` the last chunk is missing."""
         self.send(
-            f"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n{headers}\r\n".encode()
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n"
+            + f"{headers}\r\n".encode()
         )
         for chunk in chunks:
             self.send(b"%x\r\n%s\r\n" % (len(chunk), chunk))

@@ -44,7 +44,9 @@ def test_a_chunked_upload_arrives_whole(relayed: Relayed, piece: int) -> None:
     """A20"""
     body = os.urandom(3_000 if piece < 100 else 1_000_000)
     parts = [body[at : at + piece] for at in range(0, len(body), piece)]
-    reply = relayed.ask(b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(parts))
+    reply = relayed.ask(
+        b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(parts)
+    )
     assert reply.status == 200
     assert relayed.last.sha256 == sha(body)
     assert relayed.proxy.exchange(reply.request_id)["request_sha256"] == sha(body)
@@ -163,7 +165,8 @@ def test_response_headers_keep_order_case_and_duplicates(relayed: Relayed) -> No
     """C4, C17: cookies are not folded"""
     relayed.upstream.script = lambda talk: talk.answer(
         b"{}",
-        headers="Set-Cookie: a=1\r\nset-cookie: b=2\r\nRequest-Id: req_1\r\nX-Hop: 1\r\nConnection: X-Hop\r\nKeep-Alive: 5\r\n",
+        headers="Set-Cookie: a=1\r\nset-cookie: b=2\r\nRequest-Id: req_1\r\nX-Hop: 1\r\n"
+        "Connection: X-Hop\r\nKeep-Alive: 5\r\n",
     )
     reply = relayed.ask(get("/"))
     assert reply.headers == [
@@ -232,7 +235,9 @@ def test_a_refused_request_is_answered_in_the_callers_dialect_and_recorded(relay
 def test_expect_100_continue_is_answered_here(relayed: Relayed) -> None:
     """A15"""
     with relayed.connect() as connection:
-        connection.send(b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        connection.send(
+            b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+        )
         connection.until(b"100 Continue")
         connection.skip(b"\r\n\r\n")
         connection.send(b"{}")

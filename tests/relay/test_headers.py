@@ -20,7 +20,11 @@ def test_control_fields_stay_here() -> None:
 
 
 def test_answers_carry_our_request_id_once() -> None:
-    fields = [(b"X-Proxy-Request-Id", b"px_other"), (b"Content-Type", b"text/plain"), (b"Transfer-Encoding", b"chunked")]
+    fields = [
+        (b"X-Proxy-Request-Id", b"px_other"),
+        (b"Content-Type", b"text/plain"),
+        (b"Transfer-Encoding", b"chunked"),
+    ]
     assert headers.returned(fields, b"px_1") == [(b"Content-Type", b"text/plain"), (b"x-proxy-request-id", b"px_1")]
 
 

@@ -23,7 +23,13 @@ def test_an_id_is_px_and_a_ulid_of_its_time() -> None:
 
 @pytest.mark.parametrize(
     "bad",
-    [None, b"", b"00-0", b"00-" + b"0" * 32 + b"-" + b"1" * 16 + b"-01", b"ff-" + b"1" * 32 + b"-" + b"1" * 16 + b"-01"],
+    [
+        None,
+        b"",
+        b"00-0",
+        b"00-" + b"0" * 32 + b"-" + b"1" * 16 + b"-01",
+        b"ff-" + b"1" * 32 + b"-" + b"1" * 16 + b"-01",
+    ],
 )
 def test_a_bad_traceparent_begins_a_new_trace(bad: bytes | None) -> None:
     """G15"""

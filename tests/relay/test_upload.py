@@ -56,7 +56,9 @@ def test_a_client_that_leaves_during_its_upload_never_completes_it_upstream(rela
     """A5"""
     before = len(_by_outcome(relayed, "client_disconnected", 0))
     with relayed.connect() as connection:
-        connection.send(b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 600000\r\n\r\n" + b"a" * 300_000)
+        connection.send(
+            b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 600000\r\n\r\n" + b"a" * 300_000
+        )
         wait(lambda: relayed.upstream.seen, "the request to arrive")
     wait(lambda: relayed.last.closed_at is not None, "the upstream connection to be closed")
     assert not relayed.last.complete

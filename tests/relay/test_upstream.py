@@ -102,7 +102,11 @@ def test_an_upstreams_error_answer_passes_verbatim(relayed: Relayed, status: str
     assert reply.value(b"retry-after") == b"7"
     assert reply.value(b"anthropic-ratelimit-requests-remaining") == b"0"
     row = relayed.proxy.exchange(reply.request_id)
-    assert (row["outcome"], row["error_type"], row["error_message"]) == ("upstream_error", "overloaded_error", "Overloaded")
+    assert (row["outcome"], row["error_type"], row["error_message"]) == (
+        "upstream_error",
+        "overloaded_error",
+        "Overloaded",
+    )
     assert len(relayed.upstream.seen) == 1
 
 
