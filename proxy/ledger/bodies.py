@@ -55,7 +55,7 @@ class StoredBody:
 
     def pieces(self) -> Iterator[bytes]:
         """The stored bytes in order, decompressed as they are asked for."""
-        return _unpack(self.codec, self.data)
+        return unpack(self.codec, self.data)
 
     def read(self) -> bytes:
         """All stored bytes at once."""
@@ -133,6 +133,14 @@ def discard(conn: sqlite3.Connection, reference: int) -> bool:
     return done.rowcount > 0
 
 
+def unpack(codec: str, data: bytes) -> Iterator[bytes]:
+    """Decompress piece by piece; raises zstandard.ZstdError when damaged."""
+    if codec == "zstd":
+        yield from zstandard.ZstdDecompressor().read_to_iter(data, write_size=_PIECE)
+    elif data:
+        yield data
+
+
 def _content(conn: sqlite3.Connection, packed: Packed) -> int:
     done = conn.execute(
         "INSERT INTO bodies (sha256, size, codec, data) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -141,10 +149,3 @@ def _content(conn: sqlite3.Connection, packed: Packed) -> int:
     if done.rowcount and done.lastrowid is not None:
         return done.lastrowid
     return int(conn.execute("SELECT id FROM bodies WHERE sha256 = ?", (packed.digest,)).fetchone()[0])
-
-
-def _unpack(codec: str, data: bytes) -> Iterator[bytes]:
-    if codec == "zstd":
-        yield from zstandard.ZstdDecompressor().read_to_iter(data, write_size=_PIECE)
-    elif data:
-        yield data

@@ -264,11 +264,17 @@ WHEN OLD.outcome IS NULL AND NEW.outcome IS NOT NULL BEGIN
 END;
 CREATE TRIGGER facets_deleted AFTER DELETE ON exchanges WHEN OLD.outcome IS NOT NULL BEGIN
     UPDATE facets SET requests = requests - 1 WHERE facet = 'model' AND value = CAST(OLD."model" AS TEXT);
+    DELETE FROM facets WHERE facet = 'model' AND value = CAST(OLD."model" AS TEXT) AND requests <= 0;
     UPDATE facets SET requests = requests - 1 WHERE facet = 'endpoint' AND value = CAST(OLD."endpoint" AS TEXT);
+    DELETE FROM facets WHERE facet = 'endpoint' AND value = CAST(OLD."endpoint" AS TEXT) AND requests <= 0;
     UPDATE facets SET requests = requests - 1 WHERE facet = 'status' AND value = CAST(OLD."status" AS TEXT);
+    DELETE FROM facets WHERE facet = 'status' AND value = CAST(OLD."status" AS TEXT) AND requests <= 0;
     UPDATE facets SET requests = requests - 1 WHERE facet = 'outcome' AND value = CAST(OLD."outcome" AS TEXT);
+    DELETE FROM facets WHERE facet = 'outcome' AND value = CAST(OLD."outcome" AS TEXT) AND requests <= 0;
     UPDATE facets SET requests = requests - 1 WHERE facet = 'operation' AND value = CAST(OLD."operation" AS TEXT);
+    DELETE FROM facets WHERE facet = 'operation' AND value = CAST(OLD."operation" AS TEXT) AND requests <= 0;
     UPDATE facets SET requests = requests - 1 WHERE facet = 'finish_reason' AND value = CAST(OLD."finish_reason" AS TEXT);
+    DELETE FROM facets WHERE facet = 'finish_reason' AND value = CAST(OLD."finish_reason" AS TEXT) AND requests <= 0;
     UPDATE facets SET requests = requests - 1 WHERE facet = 'key' AND value = CAST(OLD."key" AS TEXT);
-    DELETE FROM facets WHERE requests <= 0;
+    DELETE FROM facets WHERE facet = 'key' AND value = CAST(OLD."key" AS TEXT) AND requests <= 0;
 END;

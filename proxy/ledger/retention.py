@@ -1,0 +1,194 @@
+"""Deletion by age and by size, in steps so small that no writer waits for long; freed space goes back to the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from proxy.ledger import bodies, cursors, journal, meta
+from proxy.ledger.connect import transaction
+
+BODIES_PER_STEP = 50
+ROWS_PER_STEP = 100
+JOURNAL_PER_STEP = 1_000
+PAGES_PER_STEP = 256
+WAL_BYTES = 16 * 1024 * 1024
+"""A longer write-ahead log is cut when nothing else is to be done."""
+JOURNAL_NS = 7 * 24 * 3600 * 1_000_000_000
+"""How long the journal is kept, so that what was exported can be exported again."""
+
+REMOVED_SEQ = "journal_removed_seq"
+"""Note: the highest journal number ever removed."""
+REMOVED_NS = "journal_removed_ns"
+"""Note: the latest commit time ever removed from the journal."""
+
+
+class Retention(Protocol):
+    """What the settings say: seconds and bytes."""
+
+    @property
+    def bodies(self) -> float:
+        """Seconds that bodies are kept."""
+
+    @property
+    def metadata(self) -> float:
+        """Seconds that everything else is kept."""
+
+    @property
+    def max_bytes(self) -> int:
+        """Bytes that the ledger may use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """What one step did."""
+
+    bodies: int = 0
+    """Bodies given up; what is known of them stays."""
+    rows: int = 0
+    """Exchanges removed with everything that belongs to them."""
+    unexported: int = 0
+    """Of those, how many a signal had not yet exported: to be counted as `evicted`."""
+    journal_rows: int = 0
+    used_bytes: int = 0
+    """Size without free pages, after the step."""
+    more: bool = False
+    """Another step would do something."""
+
+
+def trim(
+    conn: sqlite3.Connection, retention: Retention, now_ns: int, signals: Collection[str] | None = None
+) -> Trimmed:
+    """Do one small step of each kind, each in its own transaction; call again while there is `more`.
+
+    `signals` are the names of the cursors that are in use: the journal waits for them (None = for all).
+    Raises sqlite3.Error, for instance when another writer holds the ledger for too long.
+    """
+    dropped = _old_bodies(conn, now_ns - round(retention.bodies * 1e9))
+    rows, unexported = _old_rows(conn, now_ns - round(retention.metadata * 1e9), signals)
+    used = used_bytes(conn)
+    if used > retention.max_bytes:
+        more_bodies = _old_bodies(conn, None)
+        dropped += more_bodies
+        if not more_bodies:
+            more_rows, more_unexported = _old_rows(conn, None, signals)
+            rows, unexported = rows + more_rows, unexported + more_unexported
+    passed = _old_journal(conn, now_ns - JOURNAL_NS, signals)
+    _old_dead_letters(conn, now_ns - round(retention.metadata * 1e9))
+    vacuumed = _free(conn)
+    more = bool(dropped or rows or vacuumed) or passed == JOURNAL_PER_STEP
+    if not more:
+        _cut_wal(conn)
+    return Trimmed(dropped, rows, unexported, passed, used_bytes(conn), more)
+
+
+def used_bytes(conn: sqlite3.Connection) -> int:
+    """Bytes of the ledger that hold something."""
+    pages, free, size = (
+        int(conn.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size
+
+
+def _old_bodies(conn: sqlite3.Connection, before_ns: int | None) -> int:
+    """Give up the oldest bodies of finished exchanges; None = however young."""
+    find = (
+        "SELECT s.request_id, s.hop, s.body, e.started_ns FROM exchange_bodies AS s INDEXED BY exchange_bodies_stored"
+        " CROSS JOIN exchanges AS e ON e.request_id = s.request_id"
+        " WHERE s.body IS NOT NULL AND e.outcome IS NOT NULL ORDER BY s.request_id LIMIT ?"
+    )
+
+    def chosen() -> list[tuple[str, str, int]]:
+        rows = conn.execute(find, (BODIES_PER_STEP,)).fetchall()
+        return [row[:3] for row in rows if before_ns is None or row[3] < before_ns]
+
+    if not chosen():
+        return 0
+    with transaction(conn):
+        gone = chosen()
+        conn.executemany(
+            "UPDATE exchange_bodies SET body = NULL, capture = 'evicted' WHERE request_id = ? AND hop = ?",
+            [(request_id, hop) for request_id, hop, _ in gone],
+        )
+        for reference in {reference for _, _, reference in gone}:
+            bodies.discard(conn, reference)
+    return len(gone)
+
+
+def _old_rows(conn: sqlite3.Connection, before_ns: int | None, signals: Collection[str] | None) -> tuple[int, int]:
+    """Remove the oldest finished exchanges; returns how many, and how many of them were not exported."""
+    find = "SELECT request_id FROM exchanges WHERE outcome IS NOT NULL AND started_ns < ? ORDER BY started_ns LIMIT ?"
+    limits = (2**62 if before_ns is None else before_ns, ROWS_PER_STEP)
+    if conn.execute(find, limits).fetchone() is None:
+        return 0, 0
+    with transaction(conn):
+        ids = [str(row[0]) for row in conn.execute(find, limits).fetchall()]
+        passed = _passed_by_all(conn, signals)
+        marks = ", ".join("?" * len(ids))
+        entries = conn.execute(
+            f"SELECT seq, commit_ns FROM journal WHERE kind = 'finished' AND request_id IN ({marks})",  # noqa: S608
+            ids,
+        ).fetchall()
+        references = conn.execute(
+            f"SELECT DISTINCT body FROM exchange_bodies WHERE body IS NOT NULL AND request_id IN ({marks})",  # noqa: S608
+            ids,
+        ).fetchall()
+        conn.execute(f"DELETE FROM exchanges WHERE request_id IN ({marks})", ids)  # noqa: S608
+        for (reference,) in references:
+            bodies.discard(conn, reference)
+        _remove_entries(conn, entries)
+    return len(ids), sum(seq > passed for seq, _ in entries)
+
+
+def _old_journal(conn: sqlite3.Connection, before_ns: int, signals: Collection[str] | None) -> int:
+    """Remove journal rows that every signal has passed and that are old; the newest row stays for its time."""
+    find = "SELECT seq, commit_ns FROM journal WHERE seq <= ? AND seq < ? AND commit_ns < ? ORDER BY seq LIMIT ?"
+    limits = (_passed_by_all(conn, signals), journal.head(conn), before_ns, JOURNAL_PER_STEP)
+    if conn.execute(find, limits).fetchone() is None:
+        return 0
+    with transaction(conn):
+        entries = conn.execute(find, limits).fetchall()
+        _remove_entries(conn, entries)
+    return len(entries)
+
+
+def _remove_entries(conn: sqlite3.Connection, entries: list[tuple[int, int]]) -> None:
+    if not entries:
+        return
+    conn.executemany("DELETE FROM journal WHERE seq = ?", [(seq,) for seq, _ in entries])
+    for note, highest in ((REMOVED_SEQ, max(entries)[0]), (REMOVED_NS, max(ns for _, ns in entries))):
+        meta.put(conn, note, str(max(highest, int(meta.get(conn, note) or 0))))
+
+
+def _old_dead_letters(conn: sqlite3.Connection, before_ns: int) -> None:
+    find = "SELECT id FROM dead_letters WHERE created_ns < ? ORDER BY id LIMIT ?"
+    ids = conn.execute(find, (before_ns, JOURNAL_PER_STEP)).fetchall()
+    if ids:
+        with transaction(conn):
+            conn.executemany("DELETE FROM dead_letters WHERE id = ?", ids)
+
+
+def _passed_by_all(conn: sqlite3.Connection, signals: Collection[str] | None) -> int:
+    """The journal number that every signal in use is done with."""
+    places = [seq for name, seq in cursors.all_of(conn).items() if signals is None or name in signals]
+    return min(places, default=journal.head(conn))
+
+
+def _free(conn: sqlite3.Connection) -> bool:
+    """Give free pages back; False when there are too few to bother."""
+    if conn.execute("PRAGMA freelist_count").fetchone()[0] < PAGES_PER_STEP:
+        return False
+    # A script, because `execute` stops after the first page.
+    conn.executescript(f"PRAGMA incremental_vacuum({PAGES_PER_STEP})")
+    return True
+
+
+def _cut_wal(conn: sqlite3.Connection) -> None:
+    log = Path(conn.execute("PRAGMA database_list").fetchone()[2] + "-wal")
+    with suppress(FileNotFoundError):
+        if log.stat().st_size > WAL_BYTES:
+            conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
