@@ -86,7 +86,7 @@ class MessageMeaning:
             answer = parse(body) if self._content else msgspec.structs.asdict(shaped(body, _Answer))
         except Unreadable as error:
             self.problems.note(str(error))
-            self._complete = False
+            self._complete = False if error.cut else None
             return
         self._complete = True
         if not isinstance(answer, dict):

@@ -76,7 +76,7 @@ class ErrorBody:
             fields = msgspec.structs.asdict(shaped(text, ErrorFields))
         except Unreadable as error:
             self.problems.note(str(error))
-            self._complete = False
+            self._complete = False if error.cut else None
         else:
             self._error = error_facts(fields)
             self._complete = True

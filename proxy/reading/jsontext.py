@@ -20,6 +20,11 @@ _LONE_SURROGATE = re.compile(
 class Unreadable(ValueError):
     """These bytes cannot be read as the JSON that was expected; the text says why."""
 
+    def __init__(self, reason: str, *, cut: bool = False) -> None:
+        super().__init__(reason)
+        self.cut = cut
+        """Whether the bytes are the beginning of a JSON text, or nothing at all."""
+
 
 def parse(data: bytes) -> Json:
     """Return the value of a JSON text; of duplicate keys the last one counts.
@@ -35,7 +40,7 @@ def shaped(data: bytes | msgspec.Raw, shape: type[Shape]) -> Shape:
     try:
         return msgspec.json.decode(data, type=shape)
     except msgspec.ValidationError as error:
-        raise Unreadable(_reason(error)) from error
+        raise _unreadable(error) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         return _second_look(bytes(data), shape, error)
     except RecursionError as error:
@@ -55,16 +60,16 @@ def _second_look(data: bytes, shape: type[Shape], first: Exception) -> Shape:
     text = data.removeprefix(_BOM).decode("utf-8", "replace").encode()
     repaired = _LONE_SURROGATE.sub(rb"\\ufffd", text)
     if not repaired.strip():
-        raise Unreadable("empty")
+        raise Unreadable("empty", cut=True)
     if repaired == data:
-        raise Unreadable(_reason(first)) from first
+        raise _unreadable(first) from first
     try:
         return msgspec.json.decode(repaired, type=shape)
     except msgspec.MsgspecError as error:
-        raise Unreadable(_reason(error)) from error
+        raise _unreadable(error) from error
     except RecursionError as error:
         raise Unreadable("nested too deeply") from error
 
 
-def _reason(error: Exception) -> str:
-    return f"not readable as JSON: {error}"[:200]
+def _unreadable(error: Exception) -> Unreadable:
+    return Unreadable(f"not readable as JSON: {error}"[:200], cut="truncated" in str(error))

@@ -1,0 +1,95 @@
+"""Who calls: the secrets of a request, a fingerprint in place of each, and the account an answer speaks of."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from urllib.parse import unquote_plus
+
+from proxy.exchange import Headers
+
+_OAUTH_PREFIX = "sk-ant-oat"
+_SCHEME = re.compile(r"(?:bearer|basic|token|apikey|api-key)\s+", re.IGNORECASE)
+_IDENTIFYING = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
+_CREDENTIAL = re.compile(
+    r"(proxy-)?authorization|(set-)?cookie2?"
+    r"|(.*-)?(api-?key|proxy-key|secret|password|(auth|access|security|session)-token)"
+)
+_SECRET_PARAMETER = re.compile(
+    r"(.*[-_.])?(key|api-?key|token|secret|passw(or)?d|sig(nature)?|auth(orization)?|credential|jwt|code)",
+    re.IGNORECASE,
+)
+_MIN_COOKIE_CHARS = 16
+"""Shorter values of cookies are settings, not sessions."""
+
+
+def is_credential(name: str) -> bool:
+    """Whether a header's value is a credential; look-alikes such as `x_api_key` are."""
+    return _CREDENTIAL.fullmatch(name.lower().replace("_", "-")) is not None
+
+
+def secret(headers: Headers) -> str | None:
+    """Return the credential that identifies the caller, without its scheme; None for an anonymous one."""
+    for wanted in _IDENTIFYING:
+        for name, value in headers:
+            if name.lower() == wanted and bare(value):
+                return bare(value)
+    return None
+
+
+def is_secret_parameter(name: str) -> bool:
+    """Whether the value of a query parameter is a credential."""
+    return _SECRET_PARAMETER.fullmatch(name) is not None
+
+
+def secrets(headers: Headers, query: str | None = None) -> tuple[str, ...]:
+    """Return every credential that a request carries, each once: header values without scheme, cookies, parameters."""
+    found: dict[str, None] = {}
+    for name, value in headers:
+        if name.lower() == "cookie":
+            cookies = (part.partition("=")[2].strip() for part in value.split(";"))
+            found.update((cookie, None) for cookie in cookies if len(cookie) >= _MIN_COOKIE_CHARS)
+        elif is_credential(name):
+            found[bare(value)] = None
+    for part in (query or "").split("&"):
+        parameter, _, value = part.partition("=")
+        if is_secret_parameter(unquote_plus(parameter)):
+            found[unquote_plus(value)] = None
+    found.pop("", None)
+    return tuple(found)
+
+
+def bare(value: str) -> str:
+    """Return the value of a credential header without its scheme."""
+    return _SCHEME.sub("", value.strip(), count=1).strip()
+
+
+def digest(text: str, salt: bytes) -> str:
+    """Return 8 hex digits that stand for a secret; without the salt nobody can test a guess."""
+    return hmac.new(salt, text.encode("utf-8", "surrogateescape"), "sha256").hexdigest()[:8]
+
+
+def caller_key(headers: Headers, account_uuid: str | None, salt: bytes) -> str | None:
+    """Return the fingerprint `caller-` and 8 hex digits; None for an anonymous caller.
+
+    OAuth tokens are renewed: their callers are told apart by the account of the request's metadata where it is known.
+    """
+    token = secret(headers)
+    if token is None:
+        return None
+    return f"caller-{digest(account_uuid if account_uuid and token.startswith(_OAUTH_PREFIX) else token, salt)}"
+
+
+def account(
+    *, credential: str | None, organization_id: str | None, account_uuid: str | None, key: str | None
+) -> str | None:
+    """Return whose rate-limit windows an answer describes.
+
+    That is the operator's credential; else the organization that the answer names, with the request's account; else
+    the organization; else the key.
+    """
+    if credential:
+        return credential
+    if organization_id:
+        return f"{organization_id}/{account_uuid}" if account_uuid else organization_id
+    return key

@@ -1,0 +1,39 @@
+"""Which operation a method and a path mean; cheap enough to ask when a request is accepted."""
+
+from __future__ import annotations
+
+ANTHROPIC = "anthropic"
+OPENAI = "openai"
+
+_CALLS = {
+    "messages": ("messages", ANTHROPIC),
+    "messages/count_tokens": ("count_tokens", ANTHROPIC),
+    "chat/completions": ("chat", OPENAI),
+    "responses": ("responses", OPENAI),
+    "embeddings": ("embeddings", OPENAI),
+    "images/generations": ("images", OPENAI),
+    "images/edits": ("images", OPENAI),
+    "images/variations": ("images", OPENAI),
+}
+_FAMILIES: tuple[tuple[str, tuple[str, str | None]], ...] = (
+    ("messages/batches", ("batches", ANTHROPIC)),
+    ("batches", ("batches", OPENAI)),
+    ("files", ("files", None)),
+    ("models", ("models", None)),
+)
+
+
+def operation(method: str, path: str) -> tuple[str, str | None]:
+    """Return the operation (`other` if unknown) and the dialect of a request; None leaves it to its upstream.
+
+    The path is without the query; anything may stand before its last `/v1/`, and clients of OpenAI's may omit that.
+    """
+    _, found, rest = path.rpartition("/v1/")
+    rest = (rest if found else path).strip("/")
+    call = _CALLS.get(rest)
+    if call is not None:
+        return call if method == "POST" else ("other", call[1])
+    for family, meaning in _FAMILIES:
+        if rest == family or rest.startswith(family + "/"):
+            return meaning
+    return "other", None

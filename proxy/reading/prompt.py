@@ -1,0 +1,156 @@
+"""The JSON of a request body: its scalar parameters and the sizes of its lists.
+
+Prompts are skipped, not read: of a body of 30 MB no text becomes a string, and nothing is walked in Python but the
+messages themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import cast
+
+import msgspec
+
+from proxy.reading.facts import word
+from proxy.reading.jsontext import Json, Unreadable, compact, parse, shaped
+from proxy.reading.problems import Problems
+
+MAX_PARAMETER_BYTES = 64 * 1024
+MAX_USER_ID_CHARS = 4096
+MAX_FIELDS = 32
+_DENSE_ABOVE_BYTES = 4 * 1024 * 1024
+_DENSE_BYTES_PER_OBJECT = 16
+"""Bodies that consist of empty objects would take ten times their size; real ones have over 40 bytes per brace."""
+
+
+class _Body(msgspec.Struct):
+    """The fields that are read; each may be missing or of any type."""
+
+    model: object = None
+    stream: object = None
+    metadata: object = None
+    messages: msgspec.Raw = msgspec.Raw()
+    tools: msgspec.Raw = msgspec.Raw()
+    max_tokens: msgspec.Raw = msgspec.Raw()
+    max_completion_tokens: msgspec.Raw = msgspec.Raw()
+    max_output_tokens: msgspec.Raw = msgspec.Raw()
+    thinking: msgspec.Raw = msgspec.Raw()
+    output_config: msgspec.Raw = msgspec.Raw()
+    reasoning_effort: msgspec.Raw = msgspec.Raw()
+    temperature: msgspec.Raw = msgspec.Raw()
+    top_p: msgspec.Raw = msgspec.Raw()
+    top_k: msgspec.Raw = msgspec.Raw()
+    tool_choice: msgspec.Raw = msgspec.Raw()
+    service_tier: msgspec.Raw = msgspec.Raw()
+    speed: msgspec.Raw = msgspec.Raw()
+    inference_geo: msgspec.Raw = msgspec.Raw()
+    cache_control: msgspec.Raw = msgspec.Raw()
+    container: msgspec.Raw = msgspec.Raw()
+    billing_policy: msgspec.Raw = msgspec.Raw()
+
+
+class _Message(msgspec.Struct, gc=False):
+    content: msgspec.Raw = msgspec.Raw()
+
+
+class _Block(msgspec.Struct, gc=False):
+    type: str = ""
+    content: msgspec.Raw = msgspec.Raw()
+
+
+_PARAMETERS = tuple(
+    name for name in _Body.__struct_fields__ if name not in ("model", "stream", "metadata", "messages", "tools")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFacts:
+    """Facts of a request body."""
+
+    readable: bool = False
+    model: str | None = None
+    stream: bool | None = None
+    parameters: str | None = None
+    message_count: int | None = None
+    tool_count: int | None = None
+    image_count: int | None = None
+    """Image blocks of all messages, those inside tool results included."""
+    user_id: str | None = None
+    """`metadata.user_id`."""
+
+
+def prompt_facts(body: bytes, problems: Problems, *, counted: bool) -> PromptFacts:
+    """Read a JSON body, in the Anthropic shape of `messages` and `tools` if `counted`. Raises Unreadable."""
+    if len(body) > _DENSE_ABOVE_BYTES and body.count(b"{") * _DENSE_BYTES_PER_OBJECT > len(body):
+        raise Unreadable("too many objects to read")
+    fields = shaped(body, _Body)
+    model = word(cast(Json, fields.model))
+    if fields.model is not None and model is None:
+        problems.note("model is not a name")
+    user_id = fields.metadata.get("user_id") if isinstance(fields.metadata, dict) else None
+    facts = PromptFacts(
+        readable=True,
+        model=model,
+        stream=fields.stream if isinstance(fields.stream, bool) else None,
+        parameters=_parameters(fields),
+        user_id=user_id if isinstance(user_id, str) and len(user_id) <= MAX_USER_ID_CHARS else None,
+    )
+    return _counted(facts, fields, problems) if counted else facts
+
+
+def _counted(facts: PromptFacts, fields: _Body, problems: Problems) -> PromptFacts:
+    messages = _elements(fields.messages, "messages", problems)
+    tools = _elements(fields.tools, "tools", problems)
+    return replace(
+        facts,
+        message_count=None if messages is None else len(messages),
+        tool_count=None if tools is None else len(tools),
+        image_count=None if messages is None else sum(_images(message.content) for message in messages),
+    )
+
+
+def _elements(raw: msgspec.Raw, name: str, problems: Problems) -> list[_Message] | None:
+    """Return the elements of a list of objects, none when it is missing; None when it is something else."""
+    if not _size(raw):
+        return []
+    try:
+        return shaped(raw, list[_Message])
+    except Unreadable as error:
+        problems.note(f"{name}: {error}")
+        return None
+
+
+def _images(content: msgspec.Raw, depth: int = 1) -> int:
+    if bytes(memoryview(content)[:1]) != b"[":
+        return 0
+    try:
+        blocks = shaped(content, list[_Block])
+    except Unreadable:
+        return 0
+    inside = sum(_images(block.content, depth - 1) for block in blocks) if depth else 0
+    return inside + sum(block.type == "image" for block in blocks)
+
+
+def _parameters(fields: _Body) -> str | None:
+    sent: dict[str, Json] = {}
+    for name in _PARAMETERS:
+        raw: msgspec.Raw = getattr(fields, name)
+        if 0 < _size(raw) <= MAX_PARAMETER_BYTES:
+            value = _scalars(parse(bytes(raw)), 2)
+            if value is not None:
+                sent[name] = value
+    return compact(sent) if sent else None
+
+
+def _scalars(value: Json, depth: int) -> Json:
+    """Return a parameter without its lists, long strings and deep objects: those are content."""
+    if isinstance(value, dict):
+        inside = {name: _scalars(part, depth - 1) for name, part in list(value.items())[:MAX_FIELDS] if depth}
+        return {word(name) or "": part for name, part in inside.items() if part is not None} or None
+    if isinstance(value, str):
+        return word(value)
+    return None if isinstance(value, list) else value
+
+
+def _size(raw: msgspec.Raw) -> int:
+    return memoryview(raw).nbytes
