@@ -93,9 +93,11 @@ def put(conn: sqlite3.Connection, request_id: str, hop: Hop, body: Body | Packed
 
 
 def put_same(conn: sqlite3.Connection, request_id: str, hop: Hop, other: Hop) -> None:
-    """Say that the body of `hop` is that of `other`; the caller owns the transaction."""
+    """Say that the body of `hop` is that of `other`, unless it is stored itself; the caller owns the transaction."""
     conn.execute(
-        "INSERT OR REPLACE INTO exchange_bodies (request_id, hop, same_as, size, redacted) VALUES (?, ?, ?, 0, 0)",
+        "INSERT INTO exchange_bodies (request_id, hop, same_as, size, redacted) VALUES (?, ?, ?, 0, 0)"
+        " ON CONFLICT DO UPDATE SET same_as = excluded.same_as, size = 0, sha256 = NULL, capture = NULL"
+        " WHERE body IS NULL",
         (request_id, hop.value, other.value),
     )
 

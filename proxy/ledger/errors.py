@@ -53,7 +53,6 @@ _BROKEN = {
     sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_SCHEMA,
     sqlite3.SQLITE_ERROR,
-    sqlite3.SQLITE_NOMEM,
     sqlite3.SQLITE_INTERRUPT,
 }
 

@@ -73,6 +73,8 @@ def clause(conn: sqlite3.Connection, where: Filter) -> Clause:
 def _index(where: Filter) -> str:
     if where.request_id is not None:
         return ""
+    if where.outcome == "open":
+        return "INDEXED BY exchanges_open"
     if where.session_id is not None:
         return "INDEXED BY exchanges_session"
     failed = where.outcome in {"failed", *Outcome} and where.outcome != Outcome.OK
@@ -130,14 +132,14 @@ def _by_time(conn: sqlite3.Connection, where: Filter) -> list[tuple[str, tuple[s
             "SELECT request_id FROM exchanges WHERE started_ns >= ? ORDER BY started_ns LIMIT 1",
             (where.since_ns - _SLACK_NS,),
         ).fetchone()
-        parts += [] if first is None else [("e.request_id >= ?", (first[0][:_ID_TIME],))]
+        parts += _NONE if first is None else [("e.request_id >= ?", (first[0][:_ID_TIME],))]
     if where.until_ns is not None:
         parts.append(("e.started_ns < ?", (where.until_ns,)))
         last = conn.execute(
             "SELECT request_id FROM exchanges WHERE started_ns < ? ORDER BY started_ns DESC LIMIT 1",
             (where.until_ns + _SLACK_NS,),
         ).fetchone()
-        parts += [] if last is None else [("e.request_id < ?", (last[0][:_ID_TIME] + "\x7f",))]
+        parts += _NONE if last is None else [("e.request_id < ?", (last[0][:_ID_TIME] + "\x7f",))]
     return parts
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from proxy.ledger import schema
 from proxy.ledger.errors import LedgerDamaged, LedgerRefused
+from proxy.ledger.locks import taken
 
 _MAGIC = b"SQLite format 3\x00"
 _SMALL = 64 * 1024 * 1024
@@ -49,20 +50,17 @@ def prepare(folder: Folder) -> Path | None:
     """Make the folder and an up-to-date ledger in it, before any process opens it.
 
     A damaged file is moved aside as `.corrupt-<time>` and its new path returned, else None.
-    Raises LedgerRefused for a foreign or newer file and OSError for a folder that cannot be used.
+    Raises LedgerRefused for a foreign or newer file and for a folder that cannot be used.
     """
-    for path in (folder.path, folder.locks, folder.counters):
-        _make_private(path)
-    with _guarded(folder):
-        salt = _salt(folder)
-        try:
-            _open_or_create(folder, salt)
-        except LedgerDamaged as error:
-            aside = _set_aside(folder)
-            logging.getLogger(__name__).error("%s: it was moved to %s and a new one begun", error, aside)
-            _open_or_create(folder, salt)
-            return aside
-    return None
+    try:
+        for path in (folder.path, folder.locks, folder.counters):
+            _make_private(path)
+        with _guarded(folder):
+            return _prepare_ledger(folder, _salt(folder))
+    except OSError as error:
+        raise LedgerRefused(
+            f"the data folder {folder.path} cannot be used ({error.strerror}): make it writable or choose another"
+        ) from error
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -75,6 +73,19 @@ def write_private(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(descriptor)
     draft.replace(path)
+
+
+def _prepare_ledger(folder: Folder, salt: str) -> Path | None:
+    try:
+        _open_or_create(folder, salt)
+    except LedgerDamaged as error:
+        if any(taken(lock) for lock in folder.locks.glob("*.lock")):
+            raise LedgerRefused(f"{error} and in use: stop what still runs on it, then start again") from error
+        aside = _set_aside(folder)
+        logging.getLogger(__name__).error("%s: it was moved to %s and a new one begun", error, aside)
+        _open_or_create(folder, salt)
+        return aside
+    return None
 
 
 def _make_private(path: Path) -> None:

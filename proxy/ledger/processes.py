@@ -5,7 +5,6 @@ The exchanges that a dead process left open are closed here as `interrupted`.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 import time
@@ -18,6 +17,7 @@ from proxy.ledger import journal
 from proxy.ledger.connect import transaction
 from proxy.ledger.errors import LedgerRefused
 from proxy.ledger.folder import Folder
+from proxy.ledger.locks import taken, try_lock
 
 _PATIENCE = 5.0
 """Seconds; somebody who only tests the lock lets go of it sooner."""
@@ -52,7 +52,7 @@ def hold(folder: Folder, process: str, patience: float = _PATIENCE) -> Hold:
     path = folder.lock(process)
     deadline = time.monotonic() + patience
     while True:
-        descriptor = _try(path, create=True)
+        descriptor = try_lock(path, create=True)
         if descriptor is not None:
             return Hold(path, descriptor)
         if time.monotonic() >= deadline:
@@ -62,19 +62,12 @@ def hold(folder: Folder, process: str, patience: float = _PATIENCE) -> Hold:
 
 def alive(folder: Folder, process: str) -> bool:
     """Whether `process` holds its lock."""
-    path = folder.lock(process)
-    if not path.exists():
-        return False
-    descriptor = _try(path, create=False)
-    if descriptor is None:
-        return path.exists()
-    os.close(descriptor)
-    return False
+    return taken(folder.lock(process))
 
 
 def living(folder: Folder) -> list[str]:
     """The processes that hold a lock."""
-    return [path.stem for path in sorted(folder.locks.glob("*.lock")) if alive(folder, path.stem)]
+    return [path.stem for path in sorted(folder.locks.glob("*.lock")) if taken(path)]
 
 
 def close_interrupted(
@@ -113,7 +106,7 @@ def _close(conn: sqlite3.Connection, process: str, clock_ns: Callable[[], int]) 
 def _buried(folder: Folder, process: str) -> Iterator[bool]:
     """Whether `process` is dead; its lock is kept meanwhile and its lock file removed after."""
     path = folder.lock(process)
-    descriptor = _try(path, create=False)
+    descriptor = try_lock(path)
     if descriptor is None:
         yield not path.exists()
         return
@@ -122,21 +115,3 @@ def _buried(folder: Folder, process: str) -> Iterator[bool]:
         path.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
-
-
-def _try(path: Path, *, create: bool) -> int | None:
-    """Lock `path`; None when it is taken, missing, or was removed while it was being locked."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), 0o600)
-    except FileNotFoundError:
-        if create:
-            raise
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.fstat(descriptor).st_ino == path.stat().st_ino:
-            return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass
-    os.close(descriptor)
-    return None

@@ -24,6 +24,7 @@ MAX_HELD = 256 * 1024 * 1024
 _BUSY_MS = 100
 """SQLite's own wait is short, so that the thread can relieve the queue between two tries."""
 _LONGEST_WAIT = 0.25
+_BRIEF = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Recorder:
         self._conn: sqlite3.Connection | None = None
         self._inode = 0
         self._trouble: Trouble | None = None
+        self._troubled_since = 0.0
         self._deadline: float | None = None
         self._flushed = False
         self._logged: set[str] = set()
@@ -89,15 +91,20 @@ class Recorder:
 
     def degraded(self) -> list[str]:
         """What is wrong at the moment: `ledger_busy`, `disk_full`, `ledger_error`, `queue_full`; empty when well."""
-        reasons = [] if self._trouble is None else [self._trouble.value]
+        now = self._trouble
+        # Two writers meeting for a moment is no trouble.
+        brief = now is Trouble.BUSY and time.monotonic() - self._troubled_since < _BRIEF
+        reasons = [] if now is None or brief else [now.value]
         return [*reasons, "queue_full"] if self._backlog.pressed else reasons
 
     def _run(self) -> None:
         group: list[Entry] = []
         try:
             while group := self._backlog.take():
-                self._store([ready for entry in group if (ready := self._resolve(entry)) is not None])
+                self._record(group)
                 self._backlog.release(group)
+                # Waiting for the next group must not keep the bodies of this one.
+                group.clear()
             self._flushed = True
         except _GivenUp:
             self._count_lost(group)
@@ -105,6 +112,15 @@ class Recorder:
                 self._count_lost(group)
         finally:
             self._disconnect()
+
+    def _record(self, group: list[Entry]) -> None:
+        try:
+            self._store([ready for entry in group if (ready := self._resolve(entry)) is not None])
+        except _GivenUp:
+            raise
+        except Exception as error:
+            self._complain("ledger_error", "a group of records was lost", error)
+            self._count_lost(group)
 
     def _resolve(self, entry: Entry) -> Prepared | None:
         """Run the work; one that raises is counted and closes its exchange."""
@@ -146,11 +162,13 @@ class Recorder:
             if kind is Trouble.POISON:
                 self._isolate(ready)
                 return
+            if self._trouble is None:
+                self._troubled_since = time.monotonic()
             self._trouble = kind
             if kind is Trouble.FULL and any(each.has_bodies for each in ready):
                 ready = self._strip(ready)
                 continue
-            if kind is not Trouble.BUSY:
+            if kind is Trouble.BROKEN:
                 self._disconnect()
             self._wait(pause)
             pause = min(pause * 2, _LONGEST_WAIT)

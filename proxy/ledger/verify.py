@@ -39,15 +39,15 @@ def verify(folder: Folder) -> list[Finding]:
     """Everything that is wrong with the ledger; empty when all laws hold. Raises sqlite3.Error when unreadable."""
     with closing(reader(folder.ledger)) as conn:
         conn.execute("BEGIN")
-        findings = [
-            Finding(law, str(subject), text)
-            for check in (_integrity, _recorded_once, _journal, _cursors, _contents, _references, _facets)
-            for law, subject, text in islice(check(conn), _SHOWN)
-        ]
+        found: list[tuple[str, object, str]] = []
+        for check in (_integrity, _recorded_once, _journal, _cursors, _contents, _references, _facets):
+            try:
+                found += islice(check(conn), _SHOWN)
+            except sqlite3.DatabaseError as error:
+                found.append(("integrity", "ledger", f"cannot be read ({error})"))
         conn.execute("COMMIT")
-        return findings + [
-            Finding(law, str(subject), text) for law, subject, text in islice(_owned(conn, folder), _SHOWN)
-        ]
+        found += islice(_owned(conn, folder), _SHOWN)
+        return [Finding(law, str(subject), text) for law, subject, text in found]
 
 
 _Found = Iterator[tuple[str, object, str]]
