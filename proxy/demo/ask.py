@@ -100,6 +100,8 @@ def _decoded(raw: bytes, content_encoding: str) -> bytes:
         raise BadRequestError("request_body_encoding_invalid: gzip") from error
     if inflater.unconsumed_tail:
         raise BadRequestError("request_body_too_large_after_decoding")
+    if not inflater.eof:
+        raise BadRequestError("request_body_encoding_invalid: gzip")
     return plain
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from proxy.demo.prose import examples
 from proxy.demo.shapes import Block
 
-EXAMPLES = 18
+EXAMPLES = 24
 """Per tool; makes the definitions as heavy as real ones."""
 
 _TEXT: Block = {"type": "string"}
