@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import signal
 import socket
 
 import httpx
 
-from proxy.demo.server import run
+from proxy.demo.server import run, serve
+from proxy.demo.upstream import Upstream
+from tests.demo.conftest import until
 
 
 def test_process_serves_until_it_is_told_to_end() -> None:
@@ -21,3 +24,17 @@ def test_process_serves_until_it_is_told_to_end() -> None:
     process.terminate()
     process.join(20)
     assert process.exitcode == -signal.SIGTERM
+
+
+def test_small_answers_do_not_wait_for_an_acknowledgement() -> None:
+    """Sockets accepted from a listener that has the option inherit it."""
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(serve(Upstream(), sock, stop=stop))
+                await asyncio.to_thread(until, lambda: sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0)
+                stop.set()
+
+    asyncio.run(main())
