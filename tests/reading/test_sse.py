@@ -13,7 +13,9 @@ from tests.reading.streams import cut, transcript
 def naive(stream: bytes) -> list[Event]:
     """Parse a whole stream by the letter of the standard, a character at a time."""
     text = stream.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
-    events, name, values = [], "", []
+    events: list[Event] = []
+    values: list[str] = []
+    name = ""
     line, position = "", 0
     while position < len(text):
         char = text[position]
