@@ -1,0 +1,148 @@
+"""The JSON API: the list with the page's filters, one request, its exact bytes, and its answer as one message."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from proxy.exchange import Hop
+from proxy.inspector.captured import captured
+from proxy.inspector.documents import document, encoded
+from proxy.inspector.filters import BadParameter, View, unknown, view
+from proxy.inspector.ledger import Ledger
+from proxy.inspector.openapi import description
+from proxy.inspector.tables import csv_head, csv_rows
+from proxy.ledger import bodies
+from proxy.ledger.queries import Listed, detail, headers, newer, page
+from proxy.reading.anthropic import rebuild
+
+EXPORT_PAGE = 500
+BODY_HEADERS = {
+    "content-type": "application/octet-stream",
+    "content-security-policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
+}
+
+
+class Api:
+    """The endpoints under /api/v1."""
+
+    def __init__(self, ledger: Ledger, clock_ns: Callable[[], int] = time.time_ns) -> None:
+        self._ledger = ledger
+        self._clock_ns = clock_ns
+
+    def exchanges(self, request: Request) -> Response:
+        """`GET /api/v1/exchanges`: `{"items": […], "next": cursor|null}`, newest first; CSV where that is accepted."""
+        if _wants_csv(request.headers.get("accept", "")):
+            return self.csv(request)
+        asked = self._view(request)
+        with self._ledger.read() as conn:
+            listed = page(conn, asked.where, asked.before, asked.limit + 1)
+        items, more = listed[: asked.limit], len(listed) > asked.limit
+        if asked.after is not None:
+            with self._ledger.read() as conn:
+                items, more = newer(conn, asked.where, asked.after, asked.limit), False
+        following = items[-1].exchange.request_id if more else None
+        return _json({"items": [document(each) for each in items], "next": following})
+
+    def csv(self, request: Request) -> Response:
+        """`GET /api/v1/exchanges.csv`: everything the filters match, one line each."""
+        asked = self._view(request)
+
+        def lines() -> Iterator[bytes]:
+            yield csv_head()
+            for listed in self._everything(asked):
+                yield csv_rows(listed)
+
+        return _download(lines(), "text/csv; charset=utf-8", "exchanges.csv")
+
+    def jsonl(self, request: Request) -> Response:
+        """`GET /api/v1/exchanges.jsonl`: everything the filters match, one document a line."""
+        asked = self._view(request)
+        lines = (b"".join(encoded(document(each)) + b"\n" for each in listed) for listed in self._everything(asked))
+        return _download(lines, "application/x-ndjson", "exchanges.jsonl")
+
+    def exchange(self, request: Request) -> Response:
+        """`GET /api/v1/exchanges/{request_id}`: everything but bodies."""
+        return _json(document(self._one(request)))
+
+    def body(self, request: Request) -> Response:
+        """`GET /api/v1/exchanges/{request_id}/bodies/{hop}`: the stored bytes as they were on the wire."""
+        hop = _hop(request.path_params["hop"])
+        request_id = self._one(request).exchange.request_id
+        with self._ledger.read() as conn:
+            stored = bodies.get(conn, request_id, hop)
+        if stored is None or not (stored.stored_size or stored.capture is None):
+            reason = f" ({stored.capture})" if stored is not None and stored.capture else ""
+            raise HTTPException(404, f"No body is stored of this request at {hop.value}{reason}.")
+        name = f"{PurePosixPath(request_id).name}.{hop.value}.bin"
+        answer = {**BODY_HEADERS, "content-disposition": f'attachment; filename="{name}"'}
+        if stored.capture is not None:
+            answer["x-proxy-capture"] = stored.capture
+        return Response(stored.read(), headers=answer)
+
+    def message(self, request: Request) -> Response:
+        """`GET /api/v1/exchanges/{request_id}/message`: the answer as one message, rebuilt where it was a stream."""
+        exchange = self._one(request).exchange
+        with self._ledger.read() as conn:
+            received = captured(conn, exchange, headers(conn, exchange.request_id), Hop.UPSTREAM_RESPONSE)
+        stored = received.stored
+        content = stored.read() if stored is not None else b""
+        message = rebuild(content, received.content_type, received.content_encoding) if content else None
+        if message is None:
+            raise HTTPException(404, " ".join(received.notes) or "The stored answer holds no message.")
+        return _json(message)
+
+    def openapi(self, request: Request) -> Response:
+        """`GET /openapi.json`."""
+        return _json(description())
+
+    def _view(self, request: Request) -> View:
+        stranger = unknown(request.query_params)
+        if stranger is not None:
+            raise BadParameter(f"'{stranger[:80]}' is no parameter of this list.")
+        return view(request.query_params, self._clock_ns())
+
+    def _one(self, request: Request) -> Listed:
+        with self._ledger.read() as conn:
+            listed = detail(conn, request.path_params["request_id"])
+        if listed is None:
+            raise HTTPException(404, "There is no request with this id in the ledger.")
+        return listed
+
+    def _everything(self, asked: View) -> Iterator[list[Listed]]:
+        """All that matches, a few hundred at a time, so that neither memory nor a read lasts long."""
+        before = asked.before
+        while True:
+            with self._ledger.read() as conn:
+                listed = page(conn, asked.where, before, EXPORT_PAGE)
+            if listed:
+                yield listed
+            if len(listed) < EXPORT_PAGE:
+                return
+            before = listed[-1].exchange.request_id
+
+
+def _hop(given: str) -> Hop:
+    try:
+        return Hop(given)
+    except ValueError:
+        raise HTTPException(404, f"A body's stage is one of {', '.join(Hop)}.") from None
+
+
+def _wants_csv(accept: str) -> bool:
+    return accept.partition(",")[0].partition(";")[0].strip().lower() == "text/csv"
+
+
+def _json(value: object) -> Response:
+    return Response(encoded(value), media_type="application/json")
+
+
+def _download(lines: Iterator[bytes], media_type: str, name: str) -> Response:
+    return StreamingResponse(
+        lines, headers={"content-type": media_type, "content-disposition": f'attachment; filename="{name}"'}
+    )

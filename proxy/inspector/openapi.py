@@ -1,0 +1,128 @@
+"""The description of the JSON API (OpenAPI 3.1), made from the same tables that the API uses."""
+
+from __future__ import annotations
+
+from proxy.exchange import Hop
+from proxy.inspector.documents import JSON_FIELDS, PLAIN_FIELDS, TIMINGS
+from proxy.inspector.filters import DESCRIPTIONS, MAX_ROWS, OPERATIONS, OUTCOMES, PAGE_ROWS
+
+Json = object
+
+
+def description() -> dict[str, Json]:
+    """The whole description."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "anthropic-proxy inspector",
+            "version": "1",
+            "description": "What passed through the proxy. A field that is null is not known.",
+        },
+        "security": [{"token": []}, {"session": []}],
+        "paths": {
+            "/api/v1/exchanges": {"get": _list("application/json", {"$ref": "#/components/schemas/ExchangeList"})},
+            "/api/v1/exchanges.jsonl": {"get": _list("application/x-ndjson", {"type": "string"}, paged=False)},
+            "/api/v1/exchanges.csv": {"get": _list("text/csv", {"type": "string"}, paged=False)},
+            "/api/v1/exchanges/{request_id}": {
+                "get": _one("Everything but bodies.", "application/json", {"$ref": "#/components/schemas/Exchange"})
+            },
+            "/api/v1/exchanges/{request_id}/message": {
+                "get": _one("The answer as one message, rebuilt from the stream.", "application/json", _OBJECT)
+            },
+            "/api/v1/exchanges/{request_id}/bodies/{hop}": {
+                "get": _one("The exact bytes of one stage.", "application/octet-stream", {}, _hop())
+            },
+        },
+        "components": {
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": "the cookie of a browser that is signed in"},
+            },
+            "schemas": {"Exchange": _exchange(), "ExchangeList": _exchange_list(), "Problem": _problem()},
+        },
+    }
+
+
+_OBJECT: dict[str, Json] = {"type": "object"}
+
+
+def _list(media_type: str, schema: dict[str, Json], *, paged: bool = True) -> dict[str, Json]:
+    parameters = [_query(name, text, _schema(name)) for name, text in DESCRIPTIONS.items()]
+    parameters.append(_query("before", "Cursor: `next` of the answer before.", {"type": "string"}))
+    if paged:
+        parameters.append(_query("after", "Id: the requests accepted next after it.", {"type": "string"}))
+        size: dict[str, Json] = {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": PAGE_ROWS}
+        parameters.append(_query("limit", "How many at once.", size))
+    return {
+        "summary": "Requests, newest first.",
+        "parameters": parameters,
+        "responses": {"200": _answer("The requests.", media_type, schema), **_refusals("400", "401")},
+    }
+
+
+def _one(summary: str, media_type: str, schema: dict[str, Json], *parameters: dict[str, Json]) -> dict[str, Json]:
+    identified = {"name": "request_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {
+        "summary": summary,
+        "parameters": [identified, *parameters],
+        "responses": {"200": _answer(summary, media_type, schema), **_refusals("401", "404")},
+    }
+
+
+def _hop() -> dict[str, Json]:
+    return {
+        "name": "hop",
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "enum": [hop.value for hop in Hop]},
+    }
+
+
+def _query(name: str, text: str, schema: dict[str, Json]) -> dict[str, Json]:
+    return {"name": name, "in": "query", "required": False, "description": text, "schema": schema}
+
+
+def _schema(name: str) -> dict[str, Json]:
+    closed = {"outcome": OUTCOMES, "operation": OPERATIONS}.get(name)
+    return {"type": "string"} if closed is None else {"type": "string", "enum": list(closed)}
+
+
+def _answer(text: str, media_type: str, schema: dict[str, Json]) -> dict[str, Json]:
+    return {"description": text, "content": {media_type: {"schema": schema}}}
+
+
+def _refusals(*statuses: str) -> dict[str, Json]:
+    texts = {"400": "A parameter makes no sense.", "401": "Not signed in.", "404": "Not in the ledger."}
+    problem: dict[str, Json] = {"$ref": "#/components/schemas/Problem"}
+    return {status: _answer(texts[status], "application/json", problem) for status in statuses}
+
+
+def _exchange() -> dict[str, Json]:
+    properties: dict[str, Json] = {name: {} for name in PLAIN_FIELDS if name not in JSON_FIELDS}
+    properties |= {name: {"type": ["object", "string", "null"]} for name in sorted(JSON_FIELDS)}
+    properties |= {
+        "request_id": {"type": "string"},
+        "time": {"type": "string", "format": "date-time"},
+        "cost_usd": {"type": ["number", "null"]},
+        "cost_partial": {"type": ["boolean", "null"]},
+        "price_version": {"type": ["string", "null"]},
+        "timings": {"type": "object", "properties": {name: {"type": ["number", "null"]} for name in TIMINGS}},
+        **{name: {"type": "array", "items": _OBJECT} for name in ("cost_items", "attempts", "windows", "limits")},
+    }
+    return {"type": "object", "required": ["request_id", "time"], "properties": properties}
+
+
+def _exchange_list() -> dict[str, Json]:
+    return {
+        "type": "object",
+        "required": ["items", "next"],
+        "properties": {
+            "items": {"type": "array", "items": {"$ref": "#/components/schemas/Exchange"}},
+            "next": {"type": ["string", "null"]},
+        },
+    }
+
+
+def _problem() -> dict[str, Json]:
+    error = {"type": "object", "properties": {"type": {"type": "string"}, "message": {"type": "string"}}}
+    return {"type": "object", "required": ["error"], "properties": {"error": error}}

@@ -1,0 +1,170 @@
+"""One request as a row of the list: text for every column, unknown as "—". Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from proxy.exchange import Exchange, Outcome
+from proxy.inspector import formats
+from proxy.ledger.costs import Cost
+from proxy.ledger.queries import Listed
+
+INCLUDED = "Included in your subscription usage - no separate charge."
+FREE = "No charge."
+
+_WORDS = {
+    Outcome.OK: "ok",
+    Outcome.UPSTREAM_ERROR: "upstream error",
+    Outcome.ERROR_IN_STREAM: "error in stream",
+    Outcome.TRUNCATED: "cut off by the upstream",
+    Outcome.UPSTREAM_TIMEOUT: "upstream timed out",
+    Outcome.UPSTREAM_UNREACHABLE: "upstream unreachable",
+    Outcome.CLIENT_DISCONNECTED: "client left",
+    Outcome.REJECTED: "rejected",
+    Outcome.PROXY_ERROR: "error of the proxy",
+    Outcome.INTERRUPTED: "interrupted",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """Status and outcome; mark and words say what the colour says."""
+
+    level: str
+    """`ok`, `warn`, `error` or `open`."""
+    mark: str
+    status: str
+    words: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What the cost column and its popover show."""
+
+    text: str
+    note: str | None
+    """`included` or `free`: the amount is a value, not a charge."""
+    sentence: str | None
+    tag: str
+    """Settled, Estimated, Unpriced or Pending."""
+    total: str
+    items: tuple[tuple[str, str], ...]
+    """Fee item and amount."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the list."""
+
+    request_id: str
+    version: str
+    """Another one when the row has something new to show."""
+    time: str
+    """RFC 3339."""
+    time_utc: str
+    upstream: str | None
+    model: str
+    response_model: str | None
+    """Only where another model answered than was asked for."""
+    operation: str
+    badge: Badge
+    input_tokens: str
+    input_parts: tuple[tuple[str, str], ...]
+    output_tokens: str
+    money: Money
+    latency: str
+    latency_title: str
+    duration: str
+    throughput: str
+    finish: str
+    endpoint: str
+
+
+def row(listed: Listed) -> Row:
+    """The list's view of one request."""
+    exchange, usage = listed.exchange, listed.exchange.usage
+    latency, latency_title = first_answer(exchange)
+    return Row(
+        request_id=exchange.request_id,
+        version=f"{exchange.outcome or 'open'} {listed.cost.price_version if listed.cost else ''}",
+        time=formats.rfc3339(exchange.started_ns),
+        time_utc=formats.utc(exchange.started_ns),
+        upstream=exchange.upstream,
+        model=exchange.model or exchange.response_model or formats.UNKNOWN,
+        response_model=other_model(exchange),
+        operation=exchange.operation,
+        badge=badge(exchange),
+        input_tokens=formats.count(usage.input_tokens_total),
+        input_parts=input_parts(exchange),
+        output_tokens=formats.count(usage.output_tokens),
+        money=money(exchange, listed.cost),
+        latency=latency,
+        latency_title=latency_title,
+        duration=formats.milliseconds(exchange.duration_ms),
+        throughput=formats.rate(exchange.output_rate),
+        finish=exchange.finish_reason or formats.UNKNOWN,
+        endpoint=exchange.endpoint,
+    )
+
+
+def badge(exchange: Exchange) -> Badge:
+    """Status and outcome with a level, a mark and words."""
+    status = formats.UNKNOWN if exchange.status is None else str(exchange.status)
+    if exchange.outcome is None:
+        return Badge("open", "◌", "", "open", "Not finished yet")
+    level, mark = {
+        Outcome.OK: ("ok", "✓"),
+        Outcome.CLIENT_DISCONNECTED: ("warn", "!"),
+    }.get(exchange.outcome, ("error", "✕"))
+    words = _WORDS[exchange.outcome]
+    if level == "error" and exchange.error_type:
+        words = exchange.error_type if exchange.outcome is Outcome.UPSTREAM_ERROR else f"{words}: {exchange.error_type}"
+    return Badge(level, mark, status, words, exchange.error_message or words)
+
+
+def other_model(exchange: Exchange) -> str | None:
+    """The model that answered, where it is another than the one asked for."""
+    return exchange.response_model if exchange.model not in (None, exchange.response_model) else None
+
+
+def input_parts(exchange: Exchange) -> tuple[tuple[str, str], ...]:
+    """The token popover: the parts of the input by their names in the log."""
+    usage = exchange.usage
+    parts = (
+        ("prompt", usage.input_tokens),
+        ("input_cache_read", usage.cache_read_tokens),
+        ("input_cache_write", usage.cache_creation_tokens),
+        ("input_cache_write_5_min", usage.cache_creation_5m_tokens),
+        ("input_cache_write_1_h", usage.cache_creation_1h_tokens),
+    )
+    return tuple((name, formats.count(value)) for name, value in parts)
+
+
+def first_answer(exchange: Exchange) -> tuple[str, str]:
+    """Latency and what it means: to the first token, or to the first byte where there is no stream of tokens."""
+    if exchange.ttft_ms is not None:
+        return formats.milliseconds(exchange.ttft_ms), "From sending the request to the first token"
+    if exchange.stream or exchange.sent_ms is None or exchange.first_byte_ms is None:
+        return formats.UNKNOWN, "No first token"
+    waited = max(0.0, exchange.first_byte_ms - exchange.sent_ms)
+    return formats.milliseconds(waited), "From sending the request to the first byte (not streamed)"
+
+
+def money(exchange: Exchange, cost: Cost | None) -> Money:
+    """Cost by billing mode; without a price it is unknown, never 0."""
+    tag = "Pending" if exchange.outcome is None else "Unpriced"
+    if cost is None:
+        sentence = {"subscription": INCLUDED, "free": FREE}.get(exchange.billing or "")
+        return Money(formats.UNKNOWN, None, sentence, tag, formats.UNKNOWN, ())
+    note, sentence = {"subscription": ("included", INCLUDED), "free": ("free", FREE)}.get(
+        exchange.billing or "", (None, None)
+    )
+    return Money(
+        text=formats.usd(cost.total_usd),
+        note=note,
+        sentence=sentence,
+        tag="Estimated" if cost.partial else "Settled",
+        total=formats.usd_exact(cost.total_usd),
+        items=tuple((item.fee_item, formats.usd_exact(item.amount_usd)) for item in cost.items),
+    )
