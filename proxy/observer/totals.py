@@ -11,6 +11,7 @@ from proxy.names import metrics
 from proxy.observer import genai, trace
 from proxy.observer.costs import billing
 from proxy.observer.failures import failures
+from proxy.observer.folding import STORING_FAILED
 from proxy.observer.labels import Labels, status_code, stream
 from proxy.observer.table import Draft, Exemplar
 
@@ -20,6 +21,10 @@ WINDOW_REJECTED = "window_rejected"
 def begin(draft: Draft, endpoints: Iterable[str], labels: Labels) -> None:
     """Make the series exist that dashboards and alerts must see before the first event."""
     draft.add(metrics.COOLDOWNS, 0, labels.credential(None), WINDOW_REJECTED)
+    for reason in STORING_FAILED:
+        draft.add(metrics.DROPPED, 0, reason)
+    for instrument in (metrics.READ_ERRORS, metrics.AUTH_FAILURES):
+        draft.add(instrument, 0)
     for endpoint in endpoints:
         labels.endpoint(endpoint)
 

@@ -1,0 +1,160 @@
+"""Delivery of one signal: the SDK's OTLP/HTTP exporter called directly, with an exact answer for every batch."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from opentelemetry.exporter.otlp.proto.http import Compression
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk.metrics.export import MetricsData
+from opentelemetry.sdk.trace import ReadableSpan
+
+from proxy.observer.session import OtlpSession, Reply, Signal, Verdict
+from proxy.settings.otlp import Exporter
+
+MOST_BYTES = 4 * 1024 * 1024
+"""Of one request, before compression; receivers commonly refuse more."""
+_EVERY_S = 60.0
+_SDK_LOGGER = "opentelemetry.exporter.otlp.proto.http"
+
+Batch = TypeVar("Batch", contravariant=True)
+
+
+class Sender(Protocol[Batch]):
+    """What delivers batches of one kind. Used by one thread; `abort` by any."""
+
+    def send(self, batch: Batch) -> Reply:
+        """Deliver once; never raises for anything a receiver does."""
+
+    def abort(self) -> None:
+        """End what is on its way."""
+
+
+class Delivery(Sender[Batch]):
+    """Calls an exporter and takes the answer from its session."""
+
+    def __init__(self, session: OtlpSession, export: Callable[[Batch], object]) -> None:
+        self._session = session
+        self._export = export
+        # Its lines would repeat with every try; what has to be said is said by Complaints.
+        logging.getLogger(_SDK_LOGGER).setLevel(logging.CRITICAL)
+
+    def send(self, batch: Batch) -> Reply:
+        """Deliver once. What cannot be encoded or is too large is refused without being sent."""
+        self._session.reply = None
+        self._export(batch)
+        return self._session.reply or Reply(Verdict.REFUSED, "not sent: too large or not encodable")
+
+    def abort(self) -> None:
+        """End what is on its way."""
+        self._session.abort()
+
+
+def log_delivery(target: Exporter) -> Delivery[Sequence[ReadableLogRecord]]:
+    """Delivers log records."""
+    session = OtlpSession(Signal.LOGS)
+    exporter = OTLPLogExporter(
+        endpoint=target.endpoint,
+        certificate_file=target.certificate,
+        client_key_file=target.client_key,
+        client_certificate_file=target.client_certificate,
+        headers=target.headers,
+        timeout=target.timeout,
+        compression=_compression(target),
+        session=session,
+        max_request_size=MOST_BYTES,
+    )
+    return Delivery(session, exporter.export)
+
+
+def span_delivery(target: Exporter) -> Delivery[Sequence[ReadableSpan]]:
+    """Delivers spans."""
+    session = OtlpSession(Signal.SPANS)
+    exporter = OTLPSpanExporter(
+        endpoint=target.endpoint,
+        certificate_file=target.certificate,
+        client_key_file=target.client_key,
+        client_certificate_file=target.client_certificate,
+        headers=target.headers,
+        timeout=target.timeout,
+        compression=_compression(target),
+        session=session,
+        max_request_size=MOST_BYTES,
+    )
+    return Delivery(session, exporter.export)
+
+
+def metric_delivery(target: Exporter) -> Delivery[MetricsData]:
+    """Delivers metrics."""
+    session = OtlpSession(Signal.METRICS)
+    exporter = OTLPMetricExporter(
+        endpoint=target.endpoint,
+        certificate_file=target.certificate,
+        client_key_file=target.client_key,
+        client_certificate_file=target.client_certificate,
+        headers=target.headers,
+        timeout=target.timeout,
+        compression=_compression(target),
+        session=session,
+        max_request_size=MOST_BYTES,
+    )
+    return Delivery(session, exporter.export)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long to wait after failures, in seconds."""
+
+    first: float = 1.0
+    most: float = 30.0
+    slow: float = 60.0
+    """When somebody has to mend endpoint or credentials first."""
+    asked: float = 600.0
+    """The longest wait that a receiver can ask for."""
+
+    def wait(self, reply: Reply, failures: int) -> float:
+        """How long after this reply, the `failures`-th in a row."""
+        if reply.verdict is Verdict.MISCONFIGURED:
+            own = self.slow
+        else:
+            own = min(self.most, self.first * 2 ** min(failures - 1, 20))
+        return max(own, min(reply.retry_after or 0.0, self.asked))
+
+
+class Complaints:
+    """Says what is wrong with a delivery: at once, then once a minute, and when it is over."""
+
+    def __init__(self, signal: Signal, clock: Callable[[], float] = time.monotonic) -> None:
+        self._signal = signal
+        self._clock = clock
+        self._said_at: float | None = None
+        self._log = logging.getLogger(__name__)
+
+    def failed(self, reply: Reply) -> None:
+        """A batch was not delivered and is kept."""
+        now = self._clock()
+        if self._said_at is None or now - self._said_at >= _EVERY_S:
+            self._said_at = now
+            advice = ": check endpoint and credentials" if reply.verdict is Verdict.MISCONFIGURED else ""
+            self._log.warning("%s are not delivered (%s)%s; they are kept", self._signal.value, reply.said, advice)
+
+    def given_up(self, count: int, reply: Reply) -> None:
+        """Records were refused for good."""
+        self._log.error("%d of %s refused for good (%s)", count, self._signal.value, reply.said)
+
+    def delivered(self) -> None:
+        """A batch has arrived."""
+        if self._said_at is not None:
+            self._said_at = None
+            self._log.warning("%s are delivered again", self._signal.value)
+
+
+def _compression(target: Exporter) -> Compression:
+    return Compression.Gzip if target.compression == "gzip" else Compression.NoCompression

@@ -1,0 +1,145 @@
+"""What is sent where: one sender per signal that has an endpoint, made of projection, delivery and resource."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from proxy.ledger import cursors, journal
+from proxy.ledger.connect import transaction
+from proxy.ledger.journal import JournalRow
+from proxy.ledger.queries import Listed
+from proxy.names import attributes
+from proxy.observer import logs, spans, trace
+from proxy.observer.delivery import Pace, log_delivery, metric_delivery, span_delivery
+from proxy.observer.metering import Look, Meter
+from proxy.observer.sampling import sampled
+from proxy.observer.session import Signal
+from proxy.observer.shipping import Shipper
+from proxy.settings.otlp import Exporter, Otlp
+
+OLDEST_LOG_S = 6 * 86_400.0
+"""Loki refuses a whole batch for one line that is a week old."""
+_SCOPE = InstrumentationScope("anthropic-proxy")
+_PACKAGE = "anthropic-proxy"
+
+Sender = Meter | Shipper[ReadableLogRecord] | Shipper[ReadableSpan]
+
+
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """The senders there are."""
+
+    meter: Meter | None = None
+    shippers: dict[Signal, Shipper[ReadableLogRecord] | Shipper[ReadableSpan]] = field(default_factory=dict)
+
+    def all(self) -> list[Sender]:
+        """Every sender."""
+        return [*([] if self.meter is None else [self.meter]), *self.shippers.values()]
+
+    def stop(self, deadline: float) -> None:
+        """Let each send what waits, until `deadline` (monotonic seconds), then break off what is on its way."""
+        for sender in self.all():
+            sender.stop()
+        late = [sender for sender in self.all() if not sender.join(max(0.0, deadline - time.monotonic()))]
+        for sender in late:
+            sender.abort()
+        for sender in late:
+            sender.join(0.3)
+
+
+class Maker:
+    """Makes senders for one ledger; `instance` names it in every record."""
+
+    def __init__(self, otlp: Otlp, ledger: Path, instance: str, pace: Pace, clock_ns: Callable[[], int]) -> None:
+        self._otlp = otlp
+        self._ledger = ledger
+        self._pace = pace
+        self._clock_ns = clock_ns
+        named = {
+            **otlp.resource,
+            attributes.SERVICE_NAME: otlp.service_name,
+            attributes.SERVICE_INSTANCE_ID: instance,
+        }
+        # Logs go without version: after an update a record that is sent again must still be the same bytes.
+        self._unversioned = Resource(named)
+        self._resource = Resource({attributes.SERVICE_VERSION: _version(), **named})
+
+    def exports(self, look: Look, interval_s: float, pages: str | None) -> Exports:
+        """Senders for all signals with an endpoint."""
+        found = Exports(None if self._otlp.metrics is None else self._meter(self._otlp.metrics, look, interval_s))
+        if self._otlp.logs is not None:
+            found.shippers[Signal.LOGS] = self._logs(self._otlp.logs, pages)
+        if self._otlp.traces is not None:
+            found.shippers[Signal.SPANS] = self._spans(self._otlp.traces)
+        return found
+
+    def _meter(self, target: Exporter, look: Look, interval_s: float) -> Meter:
+        return Meter(
+            self._ledger,
+            metric_delivery(target),
+            look,
+            self._resource,
+            _SCOPE,
+            interval_s=interval_s,
+            pace=self._pace,
+            clock_ns=self._clock_ns,
+        )
+
+    def _logs(self, target: Exporter, pages: str | None) -> Shipper[ReadableLogRecord]:
+        def build(row: JournalRow, listed: Listed) -> list[ReadableLogRecord]:
+            found = logs.records(row, listed.exchange, listed.cost, pages)
+            return [ReadableLogRecord(record, self._unversioned, _SCOPE) for record in found]
+
+        return Shipper(
+            Signal.LOGS,
+            self._ledger,
+            log_delivery(target),
+            build,
+            lambda item: logs.size(item.log_record),
+            oldest_s=OLDEST_LOG_S,
+            pace=self._pace,
+            clock_ns=self._clock_ns,
+        )
+
+    def _spans(self, target: Exporter) -> Shipper[ReadableSpan]:
+        def build(_: JournalRow, listed: Listed) -> list[ReadableSpan]:
+            if not sampled(trace.trace_id(listed.exchange), self._otlp.sampler, self._otlp.sampler_ratio):
+                return []
+            return spans.spans(listed.exchange, listed.cost, self._resource, _SCOPE)
+
+        return Shipper(
+            Signal.SPANS,
+            self._ledger,
+            span_delivery(target),
+            build,
+            spans.size,
+            pace=self._pace,
+            clock_ns=self._clock_ns,
+        )
+
+
+def switch(conn: sqlite3.Connection, otlp: Otlp) -> None:
+    """A signal that is not exported has no cursor; one that is switched on begins at what is new."""
+    with transaction(conn):
+        for signal, target in ((Signal.LOGS, otlp.logs), (Signal.SPANS, otlp.traces)):
+            if target is None:
+                cursors.remove(conn, signal.value)
+            elif cursors.get(conn, signal.value) is None:
+                cursors.set(conn, signal.value, journal.head(conn))
+
+
+def _version() -> str:
+    try:
+        return version(_PACKAGE)
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,63 @@
+"""The health family: what is shown on `/metrics` only, because it tells what the other channels lose."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from proxy.ledger import counters, journal
+from proxy.ledger.folder import Folder
+from proxy.names import metrics
+from proxy.names.metrics import Instrument
+from proxy.observer import given_up
+from proxy.observer.session import Signal
+from proxy.observer.table import Label
+
+Point = tuple[Instrument, tuple[Label, ...], int | float]
+"""Instrument, labels in its order, value."""
+
+
+class Health:
+    """How the delivery of a signal is doing; written by its thread, read by any."""
+
+    def __init__(self) -> None:
+        self.up: bool | None = None
+        """Whether the last delivery succeeded; None before the first."""
+        self.failures = 0
+
+
+def points(
+    conn: sqlite3.Connection,
+    folder: Folder,
+    signals: Mapping[Signal, tuple[Health, int]],
+    now_ns: int,
+) -> Iterator[Point]:
+    """What is read at the moment of a scrape; `signals` has each one that is sent, and how far it has come."""
+    counted = counters.read_all(folder)
+    yield metrics.REQUESTS_OPEN, (), sum(each.values["requests_open"] for each in counted.values())
+    yield metrics.LEDGER_SIZE, (), _size(folder.ledger)
+    for signal, (health, seq) in signals.items():
+        oldest = journal.after(conn, seq, 1)
+        lag = max(0.0, (now_ns - oldest[0].commit_ns) / 1e9) if oldest else 0.0
+        yield metrics.EXPORT_LAG, (signal.value,), lag
+        yield metrics.EXPORT_FAILURES, (signal.value,), health.failures
+        if health.up is not None:
+            yield metrics.EXPORTER_UP, (signal.value,), int(health.up)
+    yield from _given_up(conn)
+
+
+def _given_up(conn: sqlite3.Connection) -> Iterator[Point]:
+    known = given_up.counts(conn)
+    for signal, reasons in sorted(known.items()):
+        for reason, number in sorted(reasons.items()):
+            yield metrics.DEAD_LETTERS, (signal, reason), number
+    yield metrics.DROPPED, (given_up.EXPORT_REJECTED,), sum(sum(reasons.values()) for reasons in known.values())
+
+
+def _size(ledger: Path) -> int:
+    total = 0
+    for path in (ledger, ledger.with_name(ledger.name + "-wal"), ledger.with_name(ledger.name + "-shm")):
+        if path.exists():
+            total += path.stat().st_size
+    return total

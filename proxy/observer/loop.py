@@ -1,0 +1,218 @@
+"""The observer, one per ledger: its threads, from taking the lock to letting go of it.
+
+It projects what is committed, ships every signal, closes what dead processes left open and keeps the ledger in bounds.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from itertools import chain
+
+from proxy.ledger import cursors, meta, retention
+from proxy.ledger.connect import reader, writer
+from proxy.ledger.folder import Folder
+from proxy.ledger.processes import Hold, close_interrupted, hold
+from proxy.ledger.queries import Listed
+from proxy.ledger.retention import Retention
+from proxy.observer import health
+from proxy.observer.delivery import Pace
+from proxy.observer.exports import Exports, Maker, switch
+from proxy.observer.exposition import exposition
+from proxy.observer.health import Point
+from proxy.observer.projector import Projector
+from proxy.observer.session import Signal
+from proxy.observer.table import Series
+from proxy.settings.otlp import Otlp
+
+STOP_S = 4.0
+"""How long stopping waits for what is on its way."""
+_PROCESS = "observer"
+_TRIM_S = 60.0
+_STEP_PAUSE_S = 0.05
+_RETRY_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+Listener = Callable[[Listed], None]
+
+
+class Observer:
+    """Everything between the ledger and those who look. Start it after any fork, once the ledger is prepared."""
+
+    def __init__(
+        self,
+        folder: Folder,
+        otlp: Otlp,
+        retention: Retention,
+        endpoints: Mapping[str, str | None],
+        *,
+        main_account: str | None = None,
+        metric_interval_s: float = 15.0,
+        pages: str | None = None,
+        pace: Pace | None = None,
+        poll_s: float = 0.2,
+        fold_s: float = 5.0,
+        patience_s: float = 5.0,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """`endpoints`: name and organisation of each; `pages`: address of a request's page without its id.
+
+        `patience_s`: how long to wait for an observer that is just ending.
+        """
+        self._folder = folder
+        self._otlp = otlp
+        self._retention = retention
+        self._endpoints = endpoints
+        self._main_account = main_account
+        self._metric_interval_s = metric_interval_s
+        self._pages = pages
+        self._pace = pace or Pace()
+        self._poll_s = poll_s
+        self._fold_s = fold_s
+        self._patience_s = patience_s
+        self._clock_ns = clock_ns
+        self._listeners: list[Listener] = []
+        self._exports = Exports()
+        self._hold: Hold | None = None
+        self._projector: Projector | None = None
+        self._stop = threading.Event()
+        self._ready = threading.Event()
+        self._failed: Exception | None = None
+        self._threads = [
+            threading.Thread(target=self._project, name="project", daemon=True),
+            threading.Thread(target=self._trim, name="trim", daemon=True),
+        ]
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` with every exchange once it is committed with its cost; from the observer's thread."""
+        self._listeners.append(listener)
+
+    def start(self) -> None:
+        """Take the lock and start all threads.
+
+        Raises LedgerRefused when another observer has the ledger, and sqlite3.Error when it cannot be used.
+        """
+        self._hold = hold(self._folder, _PROCESS, self._patience_s)
+        try:
+            with closing(writer(self._folder.ledger)) as conn:
+                switch(conn, self._otlp)
+                maker = Maker(self._otlp, self._folder.ledger, meta.instance_id(conn), self._pace, self._clock_ns)
+            self._exports = maker.exports(self._look, self._metric_interval_s, self._pages)
+            for thread in self._threads:
+                thread.start()
+            self._ready.wait()
+            if self._failed is not None:
+                raise self._failed
+        except BaseException:
+            self._stop.set()
+            self._hold.release()
+            raise
+        if self._exports.meter is not None:
+            self._exports.meter.covered = self._look()[0]
+        for sender in self._exports.all():
+            sender.start()
+
+    def stop(self) -> None:
+        """Project and send what waits, as far as that goes within a few seconds, and end. The rest stays pending."""
+        deadline = time.monotonic() + STOP_S
+        self._stop.set()
+        projecting, trimming = self._threads
+        projecting.join(STOP_S / 2)
+        self._exports.stop(deadline)
+        trimming.join(max(0.0, deadline - time.monotonic()))
+        # A thread that still waits for the ledger keeps the lock, which ends with the process.
+        if self._hold is not None and not projecting.is_alive():
+            self._hold.release()
+
+    def metrics_page(self, accept: str | None = None) -> tuple[bytes, str]:
+        """What `/metrics` shows: body and content type, in the format `accept` prefers. Raises sqlite3.Error."""
+        _, series, gauges = self._look()
+        with closing(reader(self._folder.ledger)) as conn:
+            places = cursors.all_of(conn)
+            states = {
+                signal: (shipper.health, places.get(signal.value, 0))
+                for signal, shipper in self._exports.shippers.items()
+            }
+            if self._exports.meter is not None:
+                states[Signal.METRICS] = (self._exports.meter.health, self._exports.meter.covered)
+            own = list(health.points(conn, self._folder, states, self._clock_ns()))
+        return exposition(series, chain(gauges, own), accept)
+
+    def _look(self) -> tuple[int, list[Series], list[Point]]:
+        if self._projector is None:
+            raise RuntimeError("the observer has not been started")
+        return self._projector.look()
+
+    def _project(self) -> None:
+        """The projecting thread: its connection is the only one that changes costs and totals."""
+        try:
+            conn = writer(self._folder.ledger)
+            close_interrupted(conn, self._folder, self._clock_ns)
+            self._projector = Projector(conn, self._folder, self._endpoints, self._main_account, self._clock_ns)
+        except Exception as error:
+            self._failed = error
+            return
+        finally:
+            self._ready.set()
+        with closing(conn):
+            fold_at = time.monotonic()
+            while not self._stop.is_set():
+                due = time.monotonic() >= fold_at
+                if due:
+                    fold_at = time.monotonic() + self._fold_s
+                if not self._pass(conn, self._projector, fold=due):
+                    self._stop.wait(self._poll_s)
+            drained_by = time.monotonic() + STOP_S / 2
+            while self._pass(conn, self._projector, fold=True) and time.monotonic() < drained_by:
+                pass
+
+    def _pass(self, conn: sqlite3.Connection, projector: Projector, *, fold: bool) -> bool:
+        """One look at the journal; whether there was something. Trouble is waited out and begun again."""
+        try:
+            if fold:
+                close_interrupted(conn, self._folder, self._clock_ns)
+                projector.fold()
+            projected = projector.step()
+        except Exception:
+            _log.exception("projecting failed and goes on where the ledger stands")
+            self._stop.wait(_RETRY_S)
+            with suppress(sqlite3.Error):
+                projector.load()
+            return False
+        for shipper in self._exports.shippers.values():
+            shipper.wake()
+        for listed in projected:
+            self._tell(listed)
+        return bool(projected)
+
+    def _tell(self, listed: Listed) -> None:
+        for listener in self._listeners:
+            try:
+                listener(listed)
+            except Exception:
+                _log.exception("a listener failed")
+
+    def _trim(self) -> None:
+        """The retaining thread."""
+        signals = {Signal.METRICS.value, *(signal.value for signal in self._exports.shippers)}
+        self._ready.wait()
+        while not self._stop.wait(_STEP_PAUSE_S):
+            try:
+                with closing(writer(self._folder.ledger)) as conn:
+                    more = True
+                    while more and not self._stop.wait(_STEP_PAUSE_S):
+                        more = self._trim_step(conn, signals)
+            except Exception:
+                _log.exception("retention failed and will be tried again")
+            self._stop.wait(_TRIM_S)
+
+    def _trim_step(self, conn: sqlite3.Connection, signals: set[str]) -> bool:
+        trimmed = retention.trim(conn, self._retention, self._clock_ns(), signals)
+        if trimmed.unexported and self._projector is not None:
+            self._projector.evicted(trimmed.unexported)
+        return trimmed.more

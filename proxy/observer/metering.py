@@ -1,0 +1,126 @@
+"""The thread that sends the totals at a fixed interval. A failed export needs no retry: the next one says it all."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from opentelemetry.sdk.metrics.export import MetricsData
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from proxy.ledger.connect import writer
+from proxy.names.metrics import Channel
+from proxy.observer.beginnings import Beginnings
+from proxy.observer.delivery import Complaints, Pace, Sender
+from proxy.observer.export_metrics import Exemplars, metrics_data
+from proxy.observer.health import Health, Point
+from proxy.observer.session import Reply, Signal, Verdict
+from proxy.observer.table import Label, Series
+
+Look = Callable[[], tuple[int, list[Series], list[Point]]]
+"""The journal number that is covered, all series and all gauges, of one moment."""
+
+
+class Meter:
+    """Sends what `look` shows."""
+
+    def __init__(
+        self,
+        ledger: Path,
+        sender: Sender[MetricsData],
+        look: Look,
+        resource: Resource,
+        scope: InstrumentationScope,
+        *,
+        interval_s: float = 15.0,
+        pace: Pace | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self.health = Health()
+        self.covered = 0
+        """The journal number that the last delivered export covers."""
+        self._ledger = ledger
+        self._sender = sender
+        self._look = look
+        self._resource = resource
+        self._scope = scope
+        self._interval_s = interval_s
+        self._pace = pace or Pace()
+        self._clock_ns = clock_ns
+        self._complaints = Complaints(Signal.METRICS)
+        self._shown: dict[tuple[str, tuple[Label, ...]], Exemplars] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="send metrics", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread, after any fork."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send once more and end. Returns at once; `join` waits."""
+        self._stop.set()
+
+    def abort(self) -> None:
+        """Break off what is on its way; it stays pending."""
+        self._sender.abort()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end; False when it has not come within `timeout` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        failures = 0
+        while True:
+            last = self._stop.is_set()
+            wait = self._interval_s
+            try:
+                reply = self._send()
+                failures = 0 if reply.verdict is Verdict.DELIVERED else failures + 1
+                if failures:
+                    wait = max(wait, self._pace.wait(reply, failures))
+            except Exception:
+                self.health.failures += 1
+                logging.getLogger(__name__).exception("sending of metrics failed and goes on")
+            if last:
+                return
+            self._stop.wait(wait)
+
+    def _send(self) -> Reply:
+        covered, series, gauges = self._look()
+        sent = [one for one in series if one.instrument.channel is Channel.OTLP]
+        now_ns = self._clock_ns()
+        with closing(writer(self._ledger)) as conn:
+            beginnings = Beginnings(conn)
+            beginnings.sending(sent, now_ns)
+            data = metrics_data(
+                sent, gauges, now_ns, beginnings.zero_ns, self._new_exemplars, self._resource, self._scope
+            )
+            reply = self._sender.send(data)
+            if reply.verdict is Verdict.DELIVERED:
+                beginnings.delivered(now_ns)
+            elif reply.untaken:
+                beginnings.refused(now_ns)
+        self._judge(reply, covered, sent)
+        return reply
+
+    def _judge(self, reply: Reply, covered: int, sent: list[Series]) -> None:
+        self.health.up = reply.verdict is Verdict.DELIVERED
+        if not self.health.up:
+            self.health.failures += 1
+            self._complaints.failed(reply)
+            return
+        self.covered = covered
+        self._shown = {(one.instrument.name, one.labels): dict(one.exemplars) for one in sent if one.exemplars}
+        self._complaints.delivered()
+        if reply.rejected:
+            self._complaints.given_up(reply.rejected, reply)
+
+    def _new_exemplars(self, one: Series) -> Exemplars:
+        shown = self._shown.get((one.instrument.name, one.labels), {})
+        return {bucket: held for bucket, held in one.exemplars.items() if shown.get(bucket) is not held}

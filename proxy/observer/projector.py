@@ -1,0 +1,158 @@
+"""Moves the metrics cursor: what was committed becomes costs and totals, in one transaction with the cursor.
+
+Costs and totals are visible only once the ledger has them, so that a crash neither loses nor repeats a call.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from proxy.ledger import costs, cursors, journal, meta, queries
+from proxy.ledger.connect import transaction
+from proxy.ledger.folder import Folder
+from proxy.ledger.journal import JournalRow
+from proxy.ledger.queries import Listed
+from proxy.names import metrics
+from proxy.observer import given_up, table, totals
+from proxy.observer.costs import cost_of
+from proxy.observer.folding import EVICTED, Folding
+from proxy.observer.genai import operation_name
+from proxy.observer.health import Point
+from proxy.observer.labels import Labels
+from proxy.observer.session import Signal
+from proxy.observer.table import Draft, Series
+from proxy.observer.windows import Windows
+from proxy.pricing import PriceTable
+
+MOST_ROWS = 128
+_WINDOWS_NOTE = "windows"
+_CURSOR = Signal.METRICS.value
+
+
+class Projector:
+    """Used by one thread but for `look`."""
+
+    def __init__(
+        self,
+        conn: sqlite3.Connection,
+        folder: Folder,
+        endpoints: Mapping[str, str | None],
+        main_account: str | None,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """`endpoints`: name and organisation of each. Raises sqlite3.Error."""
+        self._conn = conn
+        self._folder = folder
+        self._endpoints = endpoints
+        self._main_account = main_account
+        self._clock_ns = clock_ns
+        self._prices = PriceTable()
+        self._evicted = 0
+        self.load()
+        draft = self._table.draft(clock_ns())
+        totals.begin(draft, endpoints, self._labels)
+        self._commit(draft, self._cursor, [], self._windows)
+
+    def load(self) -> None:
+        """Begin again from what the ledger has, after a write has failed."""
+        self._table = table.load(self._conn)
+        self._labels = Labels(self._table, self._prices.knows)
+        self._windows = Windows(self._main_account, meta.get(self._conn, _WINDOWS_NOTE))
+        self._shown_windows = self._windows
+        self._cursor = cursors.get(self._conn, _CURSOR) or 0
+
+    def look(self) -> tuple[int, list[Series], list[Point]]:
+        """The journal number covered, all series and all gauges of this moment; for any thread."""
+        covered = self._cursor
+        points: list[Point] = [
+            (metrics.ENDPOINT_INFO, (name, organization), 1) for name, organization in self._endpoints.items()
+        ]
+        return covered, self._table.snapshot(), points + list(self._shown_windows.gauges(self._clock_ns() / 1e9))
+
+    def evicted(self, number: int) -> None:
+        """Retention has removed exchanges that were not exported; counted with the next fold."""
+        self._evicted += number
+
+    def step(self) -> list[Listed]:
+        """Project the next rows; the exchanges they are about, empty when there was nothing. Raises sqlite3.Error."""
+        rows = journal.after(self._conn, self._cursor, MOST_ROWS)
+        if not rows:
+            return []
+        try:
+            return self._project(rows)
+        except sqlite3.Error:
+            raise
+        except Exception:
+            self.load()
+            return [listed for row in rows for listed in self._alone(row)]
+
+    def fold(self) -> None:
+        """Add what the relay processes have counted. Raises sqlite3.Error."""
+        folding = Folding(self._conn, self._folder)
+        evicted = self._evicted
+        if not folding.changed and not evicted:
+            return
+        draft = self._table.draft(self._clock_ns())
+        folding.add_to(draft)
+        draft.add(metrics.DROPPED, evicted, EVICTED)
+        with transaction(self._conn):
+            table.save(self._conn, draft)
+            folding.note(self._conn)
+        self._table.commit(draft)
+        self._evicted -= evicted
+        folding.finish()
+
+    def _alone(self, row: JournalRow) -> list[Listed]:
+        """One row of a group that could not be projected; if it is the one, it is given up."""
+        try:
+            return self._project([row])
+        except sqlite3.Error:
+            raise
+        except Exception:
+            logging.getLogger(__name__).exception("%s cannot be counted", row.request_id)
+            self.load()
+            with transaction(self._conn):
+                given_up.note(self._conn, Signal.METRICS, row, given_up.POISON, None)
+                cursors.set(self._conn, _CURSOR, row.seq)
+            self._cursor = row.seq
+            return []
+
+    def _project(self, rows: Sequence[JournalRow]) -> list[Listed]:
+        found = queries.by_ids(self._conn, [row.request_id for row in rows])
+        draft = self._table.draft(self._clock_ns())
+        windows = self._windows
+        projected = []
+        for row in rows:
+            # An exchange that is missing was removed by retention, which counts it.
+            if (stored := found.get(row.request_id)) is not None:
+                listed = replace(stored, cost=stored.cost or cost_of(stored.exchange, self._prices))
+                self._count(listed, draft, windows)
+                projected.append(listed)
+        self._commit(draft, rows[-1].seq, projected, windows)
+        return projected
+
+    def _count(self, listed: Listed, draft: Draft, windows: Windows) -> None:
+        exchange = listed.exchange
+        streamed = exchange.stream and operation_name(exchange.operation) is not None
+        chunks = queries.chunks(self._conn, exchange.request_id) if streamed else []
+        totals.count(exchange, listed.cost, chunks, draft, self._labels)
+        if windows.learn(exchange):
+            totals.count_cooldown(exchange, draft, self._labels)
+
+    def _commit(self, draft: Draft, seq: int, projected: Sequence[Listed], windows: Windows) -> None:
+        note = windows.dump()
+        with transaction(self._conn):
+            for listed in projected:
+                if listed.cost is not None:
+                    costs.save(self._conn, listed.exchange.request_id, listed.cost)
+            table.save(self._conn, draft)
+            if note != meta.get(self._conn, _WINDOWS_NOTE):
+                meta.put(self._conn, _WINDOWS_NOTE, note)
+            cursors.set(self._conn, _CURSOR, seq)
+        self._table.commit(draft)
+        self._cursor = seq
+        self._shown_windows = Windows(self._main_account, note)

@@ -1,0 +1,211 @@
+"""One thread per signal that reads the journal behind a durable cursor and delivers what it finds, in order.
+
+The ledger is the queue: the cursor moves only when a batch was delivered or given up with a reason.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from proxy.ledger import cursors, journal, queries
+from proxy.ledger.connect import transaction, writer
+from proxy.ledger.journal import JournalRow
+from proxy.ledger.queries import Listed
+from proxy.observer import given_up
+from proxy.observer.delivery import MOST_BYTES, Complaints, Pace, Sender
+from proxy.observer.health import Health
+from proxy.observer.session import Reply, Signal, Verdict
+
+MOST_ROWS = 200
+"""Of one read of the journal."""
+_IDLE_S = 1.0
+_FILL = 0.75
+"""Sizes are estimated, so a batch is not filled to the limit."""
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Lot(Generic[Item]):
+    """What one journal row becomes for one signal."""
+
+    row: JournalRow
+    items: Sequence[Item]
+    size: int
+    unsent: str | None = None
+    """Why it is not sent at all."""
+
+
+class Shipper(Generic[Item]):
+    """Ships one signal. `build` makes the items of a row and may raise; that row is then given up alone."""
+
+    def __init__(
+        self,
+        signal: Signal,
+        ledger: Path,
+        sender: Sender[Sequence[Item]],
+        build: Callable[[JournalRow, Listed], Sequence[Item]],
+        size: Callable[[Item], int],
+        *,
+        oldest_s: float | None = None,
+        pace: Pace | None = None,
+        clock_ns: Callable[[], int] = time.time_ns,
+    ) -> None:
+        """`oldest_s`: age beyond which a record is given up, None for never."""
+        self.health = Health()
+        self._signal = signal
+        self._name = signal.value
+        self._ledger = ledger
+        self._sender = sender
+        self._build = build
+        self._size = size
+        self._oldest_s = oldest_s
+        self._pace = pace or Pace()
+        self._clock_ns = clock_ns
+        self._complaints = Complaints(signal)
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"ship {self._name}", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread, after any fork."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There may be something new."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Send what waits, once, and end. Returns at once; `join` waits."""
+        self._stop.set()
+        self._wake.set()
+
+    def abort(self) -> None:
+        """Break off what is on its way; it stays pending."""
+        self._sender.abort()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end; False when it has not come within `timeout` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        log, failures = logging.getLogger(__name__), 0
+        while True:
+            last = self._stop.is_set()
+            try:
+                with closing(writer(self._ledger)) as conn:
+                    self._work(conn)
+                return
+            except Exception:
+                failures += 1
+                self.health.failures += 1
+                log.exception("shipping of %s failed and goes on at its cursor", self._name)
+            if last:
+                return
+            self._stop.wait(min(self._pace.most, self._pace.first * failures))
+
+    def _work(self, conn: sqlite3.Connection) -> None:
+        while not self._stop.is_set():
+            self._wake.clear()
+            if not self._step(conn):
+                self._wake.wait(_IDLE_S)
+        while self.health.up is not False and self._step(conn):
+            pass
+
+    def _step(self, conn: sqlite3.Connection) -> bool:
+        """Deliver the next rows; whether there were any and all are done with."""
+        cursor, limit = cursors.get(conn, self._name), cursors.get(conn, Signal.METRICS.value)
+        if cursor is None or limit is None:
+            return False
+        # Costs are computed with the metrics, and a record without its cost would not be the same later.
+        rows = [row for row in journal.after(conn, cursor, MOST_ROWS) if row.seq <= limit]
+        found = queries.by_ids(conn, [row.request_id for row in rows])
+        for batch in _batches(self._lot(row, found.get(row.request_id)) for row in rows):
+            if not self._deliver(conn, batch, cursor):
+                return False
+            cursor = batch[-1].row.seq
+        return bool(rows)
+
+    def _lot(self, row: JournalRow, listed: Listed | None) -> Lot[Item]:
+        if listed is None:
+            # Retention deleted it, and counted it.
+            return Lot(row, (), 0)
+        if self._oldest_s is not None and self._clock_ns() - row.commit_ns > self._oldest_s * 1e9:
+            return Lot(row, (), 0, given_up.TOO_OLD)
+        try:
+            items = self._build(row, listed)
+            return Lot(row, items, sum(self._size(item) for item in items))
+        except Exception:
+            logging.getLogger(__name__).exception("no %s can be made of %s", self._name, row.request_id)
+            return Lot(row, (), 0, given_up.POISON)
+
+    def _deliver(self, conn: sqlite3.Connection, batch: list[Lot[Item]], cursor: int) -> bool:
+        """Send until it is delivered or given up; False when stopped before."""
+        items = [item for lot in batch for item in lot.items]
+        failures, reply = 0, None
+        while items:
+            reply = self._sender.send(items)
+            if reply.verdict is Verdict.DELIVERED:
+                self.health.up = True
+                self._complaints.delivered()
+                break
+            self.health.failures += 1
+            if reply.verdict is Verdict.REFUSED:
+                return self._refused(conn, batch, cursor, reply)
+            failures += 1
+            self.health.up = False
+            self._complaints.failed(reply)
+            if self._stop.wait(self._pace.wait(reply, failures)):
+                return False
+        self._done(conn, batch, cursor, reply)
+        return True
+
+    def _refused(self, conn: sqlite3.Connection, batch: list[Lot[Item]], cursor: int, reply: Reply) -> bool:
+        """Halve the batch until the refused row stands alone."""
+        sent = [place for place, lot in enumerate(batch) if lot.items]
+        if len(sent) == 1:
+            self._complaints.given_up(1, reply)
+            self._done(conn, batch, cursor, reply)
+            return True
+        middle = sent[len(sent) // 2]
+        first, second = batch[:middle], batch[middle:]
+        return self._deliver(conn, first, cursor) and self._deliver(conn, second, first[-1].row.seq)
+
+    def _done(self, conn: sqlite3.Connection, batch: list[Lot[Item]], cursor: int, reply: Reply | None) -> None:
+        """Move the cursor behind the batch and note what was given up, in one transaction."""
+        refused = reply is not None and reply.verdict is Verdict.REFUSED
+        with transaction(conn):
+            if cursors.get(conn, self._name) != cursor:
+                return  # rewound meanwhile: what was delivered is delivered again
+            cursors.set(conn, self._name, batch[-1].row.seq)
+            for lot in batch:
+                if lot.unsent is not None:
+                    given_up.note(conn, self._signal, lot.row, lot.unsent, None)
+                elif refused and reply is not None and lot.items:
+                    given_up.note(conn, self._signal, lot.row, given_up.EXPORT_REJECTED, reply.said)
+            if reply is not None and reply.rejected:
+                given_up.count(conn, self._signal, given_up.PARTIAL, reply.rejected)
+                self._complaints.given_up(reply.rejected, reply)
+
+
+def _batches(lots: Iterator[Lot[Item]]) -> Iterator[list[Lot[Item]]]:
+    """Cut by bytes, in order; a row is never divided."""
+    batch: list[Lot[Item]] = []
+    held = 0
+    for lot in lots:
+        if batch and held + lot.size > MOST_BYTES * _FILL:
+            yield batch
+            batch, held = [], 0
+        batch.append(lot)
+        held += lot.size
+    if batch:
+        yield batch

@@ -1,0 +1,107 @@
+"""One line per call: coloured for people on a terminal, JSON for machines otherwise."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import TextIO
+
+from pythonjsonlogger.json import JsonFormatter
+
+from proxy.exchange import Exchange, Outcome
+from proxy.ledger.queries import Listed
+from proxy.observer.text import clipped
+
+_RESET, _DIM, _RED, _GREEN, _YELLOW, _CYAN = "\x1b[0m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"
+_WIDEST = 60
+_UNKNOWN = "—"
+
+
+def call_line(listed: Listed, *, color: bool) -> str:
+    """Time, status, model, tokens in and out, cost, milliseconds; what is not known is a dash."""
+    exchange, usage = listed.exchange, listed.exchange.usage
+    paint = _painted if color else _plain
+    time = datetime.fromtimestamp(exchange.started_ns / 1e9).strftime("%H:%M:%S")
+    failed = "" if exchange.outcome is Outcome.OK else f"  {paint(_RED, _outcome(exchange))}"
+    return "  ".join(
+        (
+            paint(_DIM, time),
+            paint(_status_color(exchange), str(exchange.status or "---").rjust(3)),
+            paint(_CYAN, _printable(exchange.model or f"{exchange.method} {exchange.path}").ljust(24)),
+            f"{_count(usage.input_tokens_total)} in {_count(usage.output_tokens)} out",
+            (_UNKNOWN if listed.cost is None else f"${listed.cost.total_usd:.4f}").rjust(9),
+            paint(_DIM, (_UNKNOWN if exchange.duration_ms is None else f"{exchange.duration_ms:,.0f} ms").rjust(10)),
+        )
+    ) + (failed)
+
+
+def call_fields(listed: Listed) -> dict[str, str | int | float | bool | None]:
+    """The same as fields of a JSON line."""
+    exchange, cost = listed.exchange, listed.cost
+    return {
+        "request_id": exchange.request_id,
+        "status": exchange.status,
+        "outcome": str(exchange.outcome),
+        "endpoint": exchange.endpoint,
+        "operation": exchange.operation,
+        "model": exchange.model,
+        "input_tokens_total": exchange.usage.input_tokens_total,
+        "output_tokens": exchange.usage.output_tokens,
+        "cost_usd": None if cost is None else float(cost.total_usd),
+        "duration_ms": exchange.duration_ms,
+        "error_type": exchange.error_type,
+    }
+
+
+def printer(stream: TextIO, *, on_terminal: bool, color: bool) -> Callable[[Listed], None]:
+    """What prints finished calls to `stream`; a listener for the observer. Colour on a terminal only, if wanted."""
+    if on_terminal:
+        return lambda listed: print(call_line(listed, color=color), file=stream, flush=True)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(json_formatter())
+
+    def line(listed: Listed) -> None:
+        fields = call_fields(listed)
+        record = logging.LogRecord("proxy.calls", logging.INFO, "", 0, "completed", None, None)
+        record.__dict__.update({name: value for name, value in fields.items() if value is not None})
+        handler.emit(record)
+
+    return line
+
+
+def json_formatter() -> JsonFormatter:
+    """The form of the processes' own lines when nobody sits before them."""
+    return JsonFormatter(
+        "%(asctime)s %(levelname)s %(name)s %(message)s",
+        rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "message": "msg"},
+        datefmt="%Y-%m-%dT%H:%M:%S%z",
+    )
+
+
+def _outcome(exchange: Exchange) -> str:
+    parts = (str(exchange.outcome or ""), exchange.error_type or "", exchange.error_message or "")
+    return _printable(": ".join(part for part in parts if part), 120)
+
+
+def _printable(text: str, most: int = _WIDEST) -> str:
+    """Control and formatting characters escaped, so that nobody can write to the terminal through a model name."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in clipped(text, most))
+
+
+def _count(tokens: int | None) -> str:
+    return (_UNKNOWN if tokens is None else f"{tokens:,}").rjust(7)
+
+
+def _status_color(exchange: Exchange) -> str:
+    if exchange.outcome is Outcome.OK:
+        return _GREEN
+    return _YELLOW if exchange.outcome is Outcome.CLIENT_DISCONNECTED else _RED
+
+
+def _painted(code: str, text: str) -> str:
+    return f"{code}{text}{_RESET}"
+
+
+def _plain(_code: str, text: str) -> str:
+    return text

@@ -1,0 +1,150 @@
+"""Exchanges with fixed ids and clocks, a ledger to put them into by its recorder, and an observer over it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from proxy.exchange import Attempt, Exchange, Outcome, Usage, UsageSource, WindowReading
+from proxy.ledger.changes import Change, Finished
+from proxy.ledger.connect import reader
+from proxy.ledger.counters import Counters
+from proxy.ledger.folder import Folder, prepare
+from proxy.ledger.processes import hold
+from proxy.ledger.recorder import Recorder
+from proxy.observer.delivery import Pace
+from proxy.observer.loop import Observer
+from proxy.settings.otlp import Exporter, Otlp
+from proxy.settings.shape import Retention
+from tests.kit.process import wait
+from tests.receiver import Receiver
+
+START_NS = 1_795_000_000_000_000_000
+SECOND_NS = 1_000_000_000
+FAST = Pace(first=0.02, most=0.05, slow=0.1, asked=0.3)
+WINDOWS = (WindowReading("acme", "5h", 37.5, 1_795_010_000, "allowed"),)
+
+
+def request_id(number: int) -> str:
+    """An id of the right shape that sorts by `number`."""
+    return f"px_{number:026d}"
+
+
+def attempt(number: int = 1, *, status: int | None = 200, exchange: int = 1) -> Attempt:
+    """One try, with all its times."""
+    return Attempt(
+        number=number,
+        upstream="anthropic",
+        server_address="api.anthropic.com",
+        server_port=443,
+        span_id=f"{exchange * 16 + number:016x}",
+        started_ms=2.0,
+        connect_ms=1.0,
+        sent_ms=5.0,
+        headers_ms=100.0,
+        ended_ms=2005.0,
+        status=status,
+        upstream_request_id=f"req_{exchange}",
+    )
+
+
+def exchange(number: int = 1) -> Exchange:
+    """A finished stream of which everything is known: 0.012072 dollars at list price."""
+    return Exchange(
+        request_id=request_id(number),
+        process="relay-1",
+        started_ns=START_NS + number * SECOND_NS,
+        method="POST",
+        path="/v1/messages",
+        endpoint="default",
+        outcome=Outcome.OK,
+        organization="acme",
+        key="caller-abcdefgh",
+        session_id="session-1",
+        account="acme",
+        client="claude-cli/2.0",
+        upstream="anthropic",
+        provider="anthropic",
+        dialect="anthropic",
+        operation="messages",
+        model="claude-sonnet-4-6",
+        response_model="claude-sonnet-4-6",
+        stream=True,
+        status=200,
+        finish_reason="end_turn",
+        upstream_request_id=f"req_{number}",
+        message_id=f"msg_{number}",
+        usage=Usage(
+            input_tokens=4,
+            output_tokens=24,
+            cache_read_tokens=18_000,
+            cache_creation_tokens=1_500,
+            cache_creation_5m_tokens=1_200,
+            cache_creation_1h_tokens=300,
+            reasoning_tokens=7,
+        ),
+        usage_source=UsageSource.FINAL,
+        parameters='{"max_tokens":1024,"temperature":0.5,"thinking":"enabled"}',
+        request_bytes=70_000,
+        response_bytes=900,
+        delivered_bytes=900,
+        trace_id=f"{number:032x}",
+        span_id=f"{number * 16:016x}",
+        parent_span_id="00000000000000ff",
+        received_ms=1.0,
+        sent_ms=5.0,
+        connect_ms=1.0,
+        headers_ms=100.0,
+        first_byte_ms=105.0,
+        first_sent_ms=105.5,
+        first_token_ms=405.0,
+        last_byte_ms=2_002.0,
+        duration_ms=2_005.0,
+        attempts=(attempt(exchange=number),),
+    )
+
+
+def refused(number: int = 1) -> Exchange:
+    """A 429 of the provider."""
+    message = "This request would exceed your limit: it was not completed, an upstream error"
+    return replace(
+        exchange(number),
+        outcome=Outcome.UPSTREAM_ERROR,
+        status=429,
+        response_model=None,
+        message_id=None,
+        finish_reason=None,
+        usage=Usage(),
+        usage_source=UsageSource.NONE,
+        error_type="rate_limit_error",
+        error_message=message,
+        first_token_ms=None,
+        attempts=(
+            replace(attempt(status=429, exchange=number), error_type="rate_limit_error", error_message=message),
+        ),
+    )
+
+
+def ledger(path: Path) -> Folder:
+    """An empty ledger."""
+    folder = Folder(path / "data")
+    prepare(folder)
+    return folder
+
+
+def store(folder: Folder, exchanges: Sequence[Exchange], process: str = "relay-1") -> None:
+    """Put finished exchanges into the ledger as a relay does: by a recorder that holds its lock."""
+    counters = Counters.create(folder, process)
+    with hold(folder, process):
+        recorder = Recorder(folder, process, counters)
+        recorder.start()
+        for one in exchanges:
+            recorder.put(_telling(Finished(one, chunks=((0, 105.0), (300, 405.0), (600, 905.0)))), 1)
+        assert recorder.stop(10.0)
+    counters.close()
+
+
+def _telling(change: Change):  # type: ignore[no-untyped-def]
+    return lambda: change
