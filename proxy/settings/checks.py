@@ -22,7 +22,7 @@ _Mistake = tuple[str, str]
 
 def check(settings: Settings, origins: Mapping[str, str]) -> None:
     """Raises SettingsError for the first rule that the settings break."""
-    rules = (_not_built, _listening, _hosts, _upstreams, _endpoints, _loops, _token)
+    rules = (_not_built, _listening, _hosts, _upstreams, _endpoints, _loops)
     for rule in rules:
         for key, problem in rule(settings):
             raise SettingsError(f"{key} {problem}", where=origins.get(key))
@@ -112,18 +112,6 @@ def _loops_to(settings: Settings, listeners: tuple[Address, ...]) -> Iterator[_M
         target = of_url(upstream.url)
         if target is not None and any(leads_to(target, listener) for listener in listeners):
             yield f"upstreams.{name}.url", f"= {shown(upstream.url)} is this proxy itself; name the server behind it"
-
-
-def _token(settings: Settings) -> Iterator[_Mistake]:
-    path = settings.inspector.token_file
-    if path is None:
-        return
-    try:
-        if not path.read_text(encoding="utf-8").strip():
-            yield "inspector.token_file", f"= {shown(path)} is empty; write a token into it"
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not a text"
-        yield "inspector.token_file", f"= {shown(path)} cannot be read: {reason}"
 
 
 def _listens(settings: Settings) -> tuple[_Mistake, _Mistake]:

@@ -183,6 +183,11 @@ def data_folder() -> Path:
     return user_data_path("anthropic-proxy", appauthor=False)
 
 
+def demo_data_folder() -> Path:
+    """Where the demo keeps its ledger, apart from the real one."""
+    return user_data_path("anthropic-proxy-demo", appauthor=False)
+
+
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Everything an operator can decide."""
 

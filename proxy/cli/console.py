@@ -1,0 +1,49 @@
+"""Lines on the console: log lines of every process, and what a person needs to know at the start."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import TextIO
+
+from proxy.settings.shape import Log
+from proxy.supervisor.started import Started
+
+BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
+
+
+def is_text(log: Log, stream: TextIO) -> bool:
+    """Whether lines on this stream are for people rather than programs."""
+    return log.format == "text" or (log.format == "auto" and stream.isatty())
+
+
+def set_up_logging(log: Log) -> None:
+    """Sends this process's log lines to standard error: text on a terminal, otherwise JSON."""
+    lines = logging.StreamHandler()
+    if is_text(log, sys.stderr):
+        lines.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    else:
+        from pythonjsonlogger.json import JsonFormatter
+
+        lines.setFormatter(
+            JsonFormatter(
+                "%(asctime)s %(levelname)s %(name)s %(message)s",
+                rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "message": "msg"},
+            )
+        )
+    logging.basicConfig(handlers=[lines], level=logging.INFO)
+
+
+def banner(started: Started, log: Log) -> str:
+    """What to copy and where to look; one JSON object where programs read it."""
+    if not is_text(log, sys.stdout):
+        known = {"msg": "started", "base_urls": started.base_urls, "inspector": started.sign_in}
+        return json.dumps({**known, "data": str(started.data)})
+    bold, plain = (BOLD, PLAIN) if log.color and sys.stdout.isatty() else ("", "")
+    lines = [""]
+    for number, url in enumerate(started.base_urls):
+        lines.append(f"  {bold}export ANTHROPIC_BASE_URL={url}{plain}" if number == 0 else f"  or {url}")
+    if started.sign_in is not None:
+        lines += ["", f"  inspector  {bold}{started.sign_in}{plain}"]
+    return "\n".join([*lines, f"  data       {started.data}", ""])

@@ -1,0 +1,135 @@
+"""`doctor`: is everything there that a working proxy needs, and does it answer?"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sqlite3
+import ssl
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+import click
+
+from proxy.cli.options import settings_of, with_options
+from proxy.settings.addresses import of_url
+from proxy.settings.load import Loaded
+from proxy.settings.shape import Settings
+
+PARTS = ("uvicorn", "zttp", "uvloop", "aiohttp", "opentelemetry-sdk", "genai-prices")
+"""Whose version matters when something is odd."""
+
+_TIMEOUT_S = 5.0
+_LEAST_FREE = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    ok: bool
+    about: str
+    text: str
+
+
+@click.command()
+@with_options()
+def doctor(config: Path | None, **given: str | None) -> None:
+    """Say what this installation is made of and what stands in its way; exit code 1 if something does."""
+    loaded = settings_of(config, {**given})
+    findings = list(examine(loaded))
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.ok else 'FAIL'} {finding.about:<10} {finding.text}")
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+def examine(loaded: Loaded) -> Iterator[Finding]:
+    """Everything there is to say, one finding at a time."""
+    yield _versions()
+    yield Finding(True, "settings", f"{loaded.file or 'no file'}, {len(loaded.origins)} values given")
+    yield _folder(loaded.settings.data)
+    yield _ledger(loaded.settings.data)
+    yield from _ports(loaded)
+    yield from _servers(loaded.settings)
+
+
+def _versions() -> Finding:
+    from proxy.version import version
+
+    parts = []
+    for part in PARTS:
+        try:
+            parts.append(f"{part} {metadata.version(part)}")
+        except metadata.PackageNotFoundError:
+            parts.append(f"{part} missing")
+    python = ".".join(map(str, sys.version_info[:3]))
+    known = [f"anthropic-proxy {version()}", f"Python {python}", f"SQLite {sqlite3.sqlite_version}", *parts]
+    return Finding(not any(part.endswith("missing") for part in parts), "versions", ", ".join(known))
+
+
+def _folder(path: Path) -> Finding:
+    place = next(parent for parent in (path, *path.parents) if parent.exists())
+    free = shutil.disk_usage(place).free
+    text = f"{path}, {free / 1e9:.1f} GB free"
+    return Finding(free >= _LEAST_FREE, "data", text if free >= _LEAST_FREE else f"{text}: make room")
+
+
+def _ledger(path: Path) -> Finding:
+    from proxy.cli.reading import ledger
+    from proxy.ledger.errors import LedgerError
+    from proxy.ledger.folder import Folder
+
+    folder = Folder(path)
+    if not folder.ledger.exists():
+        return Finding(True, "ledger", "none yet, the first start makes it")
+    try:
+        with ledger(folder):
+            return Finding(True, "ledger", f"{folder.ledger.stat().st_size / 1e6:.1f} MB")
+    except LedgerError as error:
+        return Finding(False, "ledger", str(error))
+
+
+def _ports(loaded: Loaded) -> Iterator[Finding]:
+    """Where a proxy runs its ports must answer, where none runs they must be free."""
+    from proxy.ledger.folder import Folder
+    from proxy.settings.errors import SettingsError
+    from proxy.supervisor import opening
+    from proxy.supervisor.run_file import read
+
+    running = read(Folder(loaded.settings.data).run)
+    for room in ("relay", "inspector"):
+        if isinstance(running.get(room), str):
+            yield _connected(room, str(running[room]))
+            continue
+        try:
+            with opening.open_port(room, loaded) as sock:
+                yield Finding(True, room, f"not running, {sock.getsockname()[0]} port {sock.getsockname()[1]} is free")
+        except SettingsError as error:
+            yield Finding(False, room, str(error))
+
+
+def _servers(settings: Settings) -> Iterator[Finding]:
+    for name, upstream in settings.upstreams.items():
+        yield _connected(f"upstream {name}", upstream.url)
+    otlp = settings.telemetry.otlp
+    for signal, exporter in (("metrics", otlp.metrics), ("logs", otlp.logs), ("traces", otlp.traces)):
+        if exporter is not None:
+            yield _connected(signal, exporter.endpoint)
+
+
+def _connected(about: str, url: str) -> Finding:
+    """Whether a connection can be opened, TLS included; nothing is asked for."""
+    address = of_url(url)
+    if address is None:
+        return Finding(False, about, f"{url} names no host")
+    try:
+        with socket.create_connection((address.host, address.port), timeout=_TIMEOUT_S) as sock:
+            if url.startswith("https://"):
+                with ssl.create_default_context().wrap_socket(sock, server_hostname=address.host):
+                    pass
+    except OSError as error:
+        return Finding(False, about, f"{url} cannot be reached: {error.strerror or error}")
+    return Finding(True, about, f"{url} answers")

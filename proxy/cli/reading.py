@@ -1,0 +1,25 @@
+"""The ledger as the commands open it: read only, and every trouble with it one sentence."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from proxy.ledger import meta
+from proxy.ledger.connect import reader
+from proxy.ledger.errors import LedgerRefused
+from proxy.ledger.folder import Folder
+
+
+@contextmanager
+def ledger(folder: Folder) -> Iterator[sqlite3.Connection]:
+    """A connection to read with. Raises LedgerRefused for a file that is missing, foreign or unreadable."""
+    if not folder.ledger.exists():
+        raise LedgerRefused(f"there is no ledger in {folder.path}: name the folder that a proxy writes to with --data")
+    try:
+        with closing(reader(folder.ledger)) as conn:
+            meta.instance_id(conn)
+            yield conn
+    except sqlite3.Error as error:
+        raise LedgerRefused(f"the ledger {folder.ledger} cannot be read ({error}): `serve` says what to do") from error

@@ -1,0 +1,188 @@
+"""A family of processes: started together, started again when one ends, stopped in order."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+STEADY_S = 60.0
+"""A child that lived this long had no trouble at its start."""
+HURRY_S = 12.0
+"""What a child has left after a second signal: enough to store what it knows."""
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process to keep running."""
+
+    name: str
+    start: Callable[[int, int], subprocess.Popen[bytes]]
+    """Starts it, given the descriptor of the parent's pipe and how often it was started before."""
+    patience: float
+    """Seconds it may take to end when told to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Whom the family talks to."""
+
+    say: Callable[[str], None]
+    """Takes one line."""
+    changed: Callable[[dict[str, int]], None]
+    """Takes the process ids by name whenever they change."""
+    stopping: Callable[[], None]
+    """Called once, before the first child is told to end."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    name: str
+    code: int
+    """Negative: the signal that ended it."""
+
+
+@dataclass(slots=True)
+class _State:
+    child: Child
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    starts: int = 0
+    failures: int = 0
+    due: float | None = None
+    """When it is started again; None while it runs."""
+
+
+class Children:
+    """Runs children until a signal comes; stops them in the order given, each after the one before has ended.
+
+    A child that ends is started again after `first_wait` seconds, doubled each time up to `longest_wait`.
+    """
+
+    def __init__(
+        self, children: Sequence[Child], operator: Operator, *, first_wait: float = 0.5, longest_wait: float = 30.0
+    ) -> None:
+        self._states = {child.name: _State(child) for child in children}
+        self._operator = operator
+        self._first_wait = first_wait
+        self._longest_wait = longest_wait
+        self._events: SimpleQueue[_Ended | int] = SimpleQueue()
+        self._hurries = 0
+        self._clean = True
+
+    def run(self) -> int:
+        """Returns the exit code: 0 if every child ended by itself and well when it was told to, else 1."""
+        with _parent_pipe() as parent, self._signals():
+            for state in reversed(self._states.values()):
+                self._start(state, parent)
+            self._watch(parent)
+            self._operator.stopping()
+            for state in self._states.values():
+                self._stop(state)
+        return 0 if self._clean else 1
+
+    def _watch(self, parent: int) -> None:
+        """Returns when a signal has come."""
+        while True:
+            planned = [state.due for state in self._states.values() if state.due is not None]
+            event = self._next(min(planned, default=None))
+            if isinstance(event, int):
+                return
+            if event is not None:
+                self._plan(event)
+            for state in self._states.values():
+                if state.due is not None and state.due <= time.monotonic():
+                    self._start(state, parent)
+
+    def _next(self, until: float | None) -> _Ended | int | None:
+        """What happens next; None if nothing does until then."""
+        try:
+            return self._events.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
+        except Empty:
+            return None
+
+    def _start(self, state: _State, parent: int) -> None:
+        name, process = state.child.name, state.child.start(parent, state.starts)
+        state.process, state.started, state.due = process, time.monotonic(), None
+        state.starts += 1
+        threading.Thread(target=lambda: self._events.put(_Ended(name, process.wait())), daemon=True).start()
+        self._tell()
+
+    def _plan(self, ended: _Ended) -> None:
+        state = self._states[ended.name]
+        steady = time.monotonic() - state.started >= STEADY_S
+        state.failures = 1 if steady else state.failures + 1
+        wait = min(self._longest_wait, self._first_wait * 2 ** (state.failures - 1))
+        state.process, state.due = None, time.monotonic() + wait
+        self._operator.say(f"{ended.name} ended ({_how(ended.code)}); starting it again in {wait:g} s")
+        self._tell()
+
+    def _stop(self, state: _State) -> None:
+        """Returns when the child has ended, told to, hurried or killed."""
+        if state.process is None:
+            return
+        state.process.terminate()
+        deadline = time.monotonic() + (HURRY_S if self._hurries else state.child.patience)
+        while state.process is not None:
+            match self._next(deadline):
+                case _Ended() as ended:
+                    self._states[ended.name].process = None
+                    self._clean = self._clean and ended.code in (0, -signal.SIGTERM)
+                case int():
+                    deadline = self._hurry(state.process)
+                case None:
+                    self._operator.say(f"{state.child.name} did not end in time; it is killed")
+                    state.process.kill()
+                    deadline = time.monotonic() + HURRY_S
+
+    def _hurry(self, process: subprocess.Popen[bytes]) -> float:
+        """A second signal tells the child again, every further one kills it; its new deadline."""
+        self._hurries += 1
+        if self._hurries == 1:
+            process.terminate()
+        else:
+            process.kill()
+        return time.monotonic() + HURRY_S
+
+    def _tell(self) -> None:
+        running = self._states.values()
+        self._operator.changed({state.child.name: state.process.pid for state in running if state.process is not None})
+
+    @contextlib.contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Signals become events; one that was ignored from outside stays so (nohup)."""
+        taken = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, lambda number, _: self._events.put(number)) for number in taken}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _parent_pipe() -> Iterator[int]:
+    """The read end of a pipe whose write end no child has: it ends when this process does, however that happens."""
+    read, write = os.pipe()
+    try:
+        yield read
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+def _how(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,221 @@
+"""Processes that end, hang and are killed, run by a real supervising process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from proxy.supervisor.children import Child, Children, Operator
+from tests.kit.process import wait
+
+STEADY = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); print('up', flush=True)\n"
+FOR_EVER = STEADY + "signal.pause()\nsignal.pause()"
+DEAF = (
+    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True)\nwhile True: signal.pause()"
+)
+
+
+@dataclass
+class Family:
+    """Children of this process and what was said of them; `run` is to be called in the main thread."""
+
+    folder: Path
+    programs: dict[str, str]
+    patience: float = 20.0
+    said: list[str] = field(default_factory=list)
+    pids: dict[str, list[int]] = field(default_factory=dict)
+    order: list[str] = field(default_factory=list)
+    stopped: int = 0
+
+    def run(self, act: Callable[[], None], *, longest_wait: float = 30.0) -> int:
+        """Runs the children while `act` acts in another thread and ends by sending signals to this process."""
+        children = Children(
+            [Child(name, self._starter(name), self.patience) for name in self.programs],
+            Operator(self.said.append, self._changed, self._stopping),
+            first_wait=0.05,
+            longest_wait=longest_wait,
+        )
+        actor = threading.Thread(target=act)
+        actor.start()
+        code = children.run()
+        actor.join()
+        return code
+
+    def output(self, name: str) -> str:
+        """What a child has printed over all its lives."""
+        path = self.folder / name
+        return path.read_text() if path.exists() else ""
+
+    def up(self, name: str, lives: int = 1) -> None:
+        """Waits until the child has begun to listen to signals for that many times."""
+        wait(lambda: self.output(name).count("up\n") >= lives, f"{name} to be up {lives} times")
+
+    def _starter(self, name: str) -> Callable[[int, int], subprocess.Popen[bytes]]:
+        def start(parent: int, starts: int) -> subprocess.Popen[bytes]:
+            with (self.folder / name).open("ab") as output:
+                return subprocess.Popen(
+                    [sys.executable, "-c", self.programs[name], str(parent), str(starts)],
+                    stdout=output,
+                    pass_fds=[parent],
+                    start_new_session=True,
+                )
+
+        return start
+
+    def _changed(self, processes: dict[str, int]) -> None:
+        for name, number in processes.items():
+            if number not in self.pids.setdefault(name, []):
+                self.pids[name].append(number)
+
+    def _stopping(self) -> None:
+        self.stopped += 1
+
+
+def tell(number: signal.Signals) -> None:
+    os.kill(os.getpid(), number)
+
+
+def test_a_signal_ends_every_child_in_the_order_of_the_table(tmp_path: Path) -> None:
+    """I1: the observer goes after the relay has gone."""
+    ends = tmp_path / "ends"
+    program = FOR_EVER.replace("sys.exit(0)", f"(open({str(ends)!r}, 'a').write(sys.argv[0] + NAME), sys.exit(0))")
+    family = Family(tmp_path, {name: program.replace("NAME", repr(f"{name} ")) for name in ("relay", "observer")})
+
+    def act() -> None:
+        family.up("relay")
+        family.up("observer")
+        tell(signal.SIGTERM)
+
+    assert family.run(act) == 0
+    assert ends.read_text().replace("-c", "") == "relay observer "
+    assert family.stopped == 1
+    assert family.said == []
+
+
+def test_a_child_that_ends_is_started_again_with_growing_pauses(tmp_path: Path) -> None:
+    family = Family(tmp_path, {"relay": "print('up', flush=True); raise SystemExit(3)"})
+
+    def act() -> None:
+        family.up("relay", 4)
+        tell(signal.SIGINT)
+
+    family.run(act)
+    assert family.said[:3] == [
+        f"relay ended (exit code 3); starting it again in {pause} s" for pause in (0.05, 0.1, 0.2)
+    ]
+    assert len(family.pids["relay"]) >= 4
+
+
+def test_a_pause_before_a_start_has_a_longest(tmp_path: Path) -> None:
+    family = Family(tmp_path, {"relay": "print('up', flush=True); raise SystemExit(3)"})
+
+    def act() -> None:
+        family.up("relay", 5)
+        tell(signal.SIGINT)
+
+    family.run(act, longest_wait=0.06)
+    assert {line.rsplit(" in ")[1] for line in family.said[1:]} == {"0.06 s"}
+
+
+def test_a_killed_child_is_replaced_while_its_sibling_lives_on(tmp_path: Path) -> None:
+    family = Family(tmp_path, {"relay": FOR_EVER, "observer": FOR_EVER})
+
+    def act() -> None:
+        family.up("relay")
+        family.up("observer")
+        os.kill(family.pids["observer"][0], signal.SIGKILL)
+        family.up("observer", 2)
+        tell(signal.SIGTERM)
+
+    assert family.run(act) == 0
+    assert len(family.pids["relay"]) == 1
+    assert len(family.pids["observer"]) == 2
+    assert family.said == ["observer ended (SIGKILL); starting it again in 0.05 s"]
+
+
+def test_a_child_learns_how_often_it_was_started_before(tmp_path: Path) -> None:
+    family = Family(tmp_path, {"relay": "import sys; print(sys.argv[2], 'up', flush=True)"})
+
+    def act() -> None:
+        family.up("relay", 2)
+        tell(signal.SIGTERM)
+
+    family.run(act)
+    assert family.output("relay").startswith("0 up\n1 up\n")
+
+
+def test_a_child_that_does_not_end_in_time_is_killed_and_the_exit_code_says_so(tmp_path: Path) -> None:
+    family = Family(tmp_path, {"relay": DEAF}, patience=0.2)
+
+    def act() -> None:
+        family.up("relay")
+        tell(signal.SIGTERM)
+
+    assert family.run(act) == 1
+    assert family.said == ["relay did not end in time; it is killed"]
+
+
+def test_a_second_signal_tells_the_child_again(tmp_path: Path) -> None:
+    """I2"""
+    twice = (
+        "import signal, sys\ntold = []\n"
+        "signal.signal(signal.SIGTERM, lambda *_: (told.append(1), print('told', flush=True), len(told) > 1 and sys.exit(0)))\n"
+        "print('up', flush=True)\nwhile True: signal.pause()"
+    )
+    family = Family(tmp_path, {"relay": twice})
+
+    def act() -> None:
+        family.up("relay")
+        tell(signal.SIGTERM)
+        wait(lambda: "told" in family.output("relay"), "the first signal to arrive")
+        tell(signal.SIGTERM)
+
+    assert family.run(act) == 0
+    assert family.output("relay") == "up\ntold\ntold\n"
+
+
+def test_a_third_signal_kills(tmp_path: Path) -> None:
+    family = Family(tmp_path, {"relay": DEAF})
+
+    def act() -> None:
+        family.up("relay")
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):  # equal ones that come together count once
+            tell(number)
+
+    assert family.run(act) == 1
+
+
+def test_a_child_that_failed_while_it_was_stopped_makes_the_exit_code_1(tmp_path: Path) -> None:
+    family = Family(tmp_path, {"relay": FOR_EVER.replace("sys.exit(0)", "sys.exit(1)")})
+
+    def act() -> None:
+        family.up("relay")
+        tell(signal.SIGTERM)
+
+    assert family.run(act) == 1
+
+
+def test_children_see_the_end_of_a_supervisor_that_was_killed(tmp_path: Path) -> None:
+    """I3: the pipe ends, whatever became of the process that held it."""
+    supervisor = f"""
+import subprocess, sys
+from proxy.supervisor.children import Child, Children, Operator
+waiter = "import os, sys; print('up', flush=True); os.read(int(sys.argv[1]), 1); print('orphaned', flush=True)"
+def start(parent, starts):
+    output = open({str(tmp_path / "relay")!r}, "ab")
+    return subprocess.Popen([sys.executable, "-c", waiter, str(parent)], stdout=output, pass_fds=[parent])
+Children([Child("relay", start, 5.0)], Operator(print, print, print)).run()
+"""
+    process = subprocess.Popen([sys.executable, "-c", supervisor], stdout=subprocess.DEVNULL)
+    family = Family(tmp_path, {})
+    family.up("relay")
+    process.kill()
+    process.wait()
+    wait(lambda: "orphaned" in family.output("relay"), "the child to see the end of the pipe")
+    assert family.output("relay") == "up\norphaned\n"
