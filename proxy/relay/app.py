@@ -48,7 +48,7 @@ class Recording(Protocol):
 
     def put(
         self,
-        work: Callable[[], Change],
+        work: Callable[[], Change | None],
         held: int,
         request_id: str | None = None,
         shed: Callable[[], None] | None = None,
@@ -58,9 +58,9 @@ class Recording(Protocol):
 class Finish(Protocol):
     """Turns captures into changes of the ledger; every method runs in the recorder thread."""
 
-    def opened(self, capture: Capture) -> Change: ...
-    def arrived(self, capture: Capture) -> Change: ...
-    def finished(self, capture: Capture) -> Change: ...
+    def opened(self, capture: Capture) -> Change | None: ...
+    def arrived(self, capture: Capture) -> Change | None: ...
+    def finished(self, capture: Capture) -> Change | None: ...
 
 
 class Relay:
@@ -122,7 +122,7 @@ class Relay:
             del self.open[capture.request_id]
             if not self.open:
                 self.idle.set()
-            capture.task = None
+            capture.task, capture.over = None, True
             self._recorder.put(lambda: self._finish.finished(capture), capture.held, capture.request_id, capture.shed)
 
     def _accept(self, scope: Scope) -> Capture:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from proxy.exchange import Attempt
+from proxy.reading.redact import Redactor
 from proxy.reading.response import ResponseReader
 from proxy.relay.errors import RelayError
 from proxy.relay.headers import RawHeaders
@@ -116,6 +117,9 @@ class Capture:
     deadline: float = float("inf")
     late: Callable[[], RelayError] | None = None
     """What passing the deadline means."""
+    over: bool = False
+    """The request is over; its whole record is with the recorder."""
+    redactor: Redactor | None = None
     reader: ResponseReader | None = None
     read_error: str | None = None
     chunks: list[tuple[int, float]] = field(default_factory=list)

@@ -6,7 +6,7 @@ Pure but for its counters. Everything here runs in the recorder thread, never in
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -35,36 +35,37 @@ class Finisher:
         self._bodies = capture.bodies
         self._read_failed = read_failed
 
-    def opened(self, capture: Capture) -> Opened:
-        """The row of a request that was accepted."""
-        return Opened(self._accepted(capture, self._redactor(capture)))
+    def opened(self, capture: Capture) -> Opened | None:
+        """The row of a request that was accepted; None when it is over already and its whole record follows."""
+        return None if capture.over else Opened(self._accepted(capture))
 
-    def arrived(self, capture: Capture) -> Arrived:
-        """The request body, stored before the end so that an interrupted request still has it."""
-        encoding = _encoding(capture.headers)
-        return Arrived(capture.request_id, _body(capture.request, encoding, self._redactor(capture), kept=True))
+    def arrived(self, capture: Capture) -> Arrived | None:
+        """The request body, stored before the end so that an interrupted request still has it; None as above."""
+        if capture.over:
+            return None
+        body = _body(capture.request, _encoding(capture.headers), self._redactor(capture), kept=True)
+        return Arrived(capture.request_id, body)
 
     def finished(self, capture: Capture) -> Finished:
         """The whole record of a request that is over."""
         redactor = self._redactor(capture)
-        exchange = self._exchange(capture, self._request(capture), self._response(capture), redactor)
-        kept = self._bodies == "all" or (self._bodies == "errors" and exchange.outcome is not Outcome.OK)
+        response = self._response(capture)
+        ended = _outcome(capture, response, redactor)
+        kept = self._bodies == "all" or (self._bodies == "errors" and ended["outcome"] is not Outcome.OK)
         bodies = _stored_bodies(capture, redactor, kept=kept)
-        answer = bodies.get(Hop.UPSTREAM_RESPONSE) or bodies.get(Hop.CLIENT_RESPONSE)
-        exchange = replace(
-            exchange,
-            redacted=any(isinstance(body, Body) and body.redacted for body in bodies.values()),
-            request_capture=_reason(bodies.get(Hop.CLIENT_REQUEST)),
-            response_capture=_reason(answer),
-        )
+        exchange = self._exchange(capture, response, {**ended, **_captured(bodies)})
         headers_kept = {hop: redactor.headers(fields) for hop, fields in _headers_by_hop(capture).items()}
-        return Finished(exchange=exchange, headers=headers_kept, bodies=bodies, chunks=tuple(capture.chunks))
+        return Finished(exchange=exchange, headers=headers_kept, bodies=bodies, chunks=tuple(capture.chunks) if len(capture.chunks) > 1 else ())
 
     def _redactor(self, capture: Capture) -> Redactor:
-        return Redactor(caller.secrets(headers.text(capture.headers)), self._salt)
+        if capture.redactor is None:
+            fields, query = headers.text(capture.headers), capture.query.decode("latin-1")
+            capture.redactor = Redactor(caller.secrets(fields, query), self._salt)
+        return capture.redactor
 
-    def _accepted(self, capture: Capture, redactor: Redactor) -> Exchange:
-        """What is known at accept; cheap."""
+    def _accepted(self, capture: Capture) -> Exchange:
+        """What is known at accept."""
+        redactor = self._redactor(capture)
         path = _path(capture)
         kind, dialect = operation(capture.method, (capture.target or path).partition("?")[0])
         endpoint = capture.endpoint
@@ -93,7 +94,7 @@ class Finisher:
             method=capture.method,
             path=(capture.target or _path(capture)).partition("?")[0],
             headers=headers.text(capture.headers),
-            body=b"".join(capture.request.chunks),
+            body=b"".join(capture.request.chunks) if capture.request.whole else None,
             content_encoding=_encoding(capture.headers),
         )
 
@@ -107,9 +108,8 @@ class Finisher:
             self._read_failed()
             return ResponseFacts(parse_error=type(exc).__name__)
 
-    def _exchange(
-        self, capture: Capture, request: RequestFacts, response: ResponseFacts, redactor: Redactor
-    ) -> Exchange:
+    def _exchange(self, capture: Capture, response: ResponseFacts, ended: dict[str, Any]) -> Exchange:
+        request = self._request(capture)
         upstream_headers = headers.text(capture.upstream_headers)
         by_name = {name.lower(): value for name, value in upstream_headers}
         key = caller.caller_key(headers.text(capture.headers), request.account_uuid, self._salt)
@@ -120,14 +120,12 @@ class Finisher:
             key=key,
         )
         windows, limits = ratelimit.readings(upstream_headers, account, capture.started_ns // 1_000_000_000)
-        accepted = self._accepted(capture, redactor)
-        if response.error_message is not None:
-            response = replace(response, error_message=redactor.text(response.error_message))
-        attempts = _with_answer(capture.attempts, by_name, ratelimit.ratelimit_headers(upstream_headers), response)
+        accepted = self._accepted(capture)
+        told = ratelimit.ratelimit_headers(upstream_headers)
         return replace(
             accepted,
             **_times(capture),
-            **_outcome(capture, response),
+            **ended,
             **_sizes(capture),
             workflow=request.workflow or accepted.workflow,
             key=key,
@@ -156,7 +154,7 @@ class Finisher:
             customer_data=request.customer_data,
             parse_error=request.parse_error or response.parse_error,
             first_token_ms=response.first_token_ms,
-            attempts=attempts,
+            attempts=_with_answer(capture, by_name, told, response, ended["error_message"]),
             windows=windows,
             limits=limits,
         )
@@ -229,38 +227,54 @@ def _sizes(capture: Capture) -> dict[str, Any]:
     }
 
 
-def _outcome(capture: Capture, response: ResponseFacts) -> dict[str, Any]:
+def _outcome(capture: Capture, response: ResponseFacts, redactor: Redactor) -> dict[str, Any]:
     """Outcome, error type and message: what we saw happen goes before what the answer says of itself."""
     error = capture.error
     if error is not None:
-        return {"outcome": error.outcome, "error_type": error.error_type or None, "error_message": str(error)}
+        return _ended(error.outcome, error.error_type or None, str(error))
+    message = None if response.error_message is None else redactor.text(response.error_message)
     if capture.status is not None and capture.status >= 400:
-        outcome = Outcome.UPSTREAM_ERROR
-    elif response.error_type is not None:
-        outcome = Outcome.ERROR_IN_STREAM
-    elif response.complete is False:
-        return {"outcome": Outcome.TRUNCATED, "error_type": "truncated", "error_message": None}
-    else:
-        return {"outcome": Outcome.OK, "error_type": None, "error_message": None}
+        return _ended(Outcome.UPSTREAM_ERROR, response.error_type or "other", message)
+    if response.error_type is not None:
+        return _ended(Outcome.ERROR_IN_STREAM, response.error_type, message)
+    if response.complete is False:
+        return _ended(Outcome.TRUNCATED, "truncated", None)
+    return _ended(Outcome.OK, None, None)
+
+
+def _ended(outcome: Outcome, error_type: str | None, error_message: str | None) -> dict[str, Any]:
+    return {"outcome": outcome, "error_type": error_type, "error_message": error_message}
+
+
+def _captured(bodies: Mapping[Hop, Body | Hop]) -> dict[str, Any]:
+    """Whether bodies are stored as they were on the wire, and why not."""
+    answer = bodies.get(Hop.UPSTREAM_RESPONSE) or bodies.get(Hop.CLIENT_RESPONSE)
     return {
-        "outcome": outcome,
-        "error_type": response.error_type or "other",
-        "error_message": response.error_message,
+        "redacted": any(isinstance(body, Body) and body.redacted for body in bodies.values()),
+        "request_capture": _reason(bodies.get(Hop.CLIENT_REQUEST)),
+        "response_capture": _reason(answer),
     }
 
 
 def _with_answer(
-    attempts: Sequence[Attempt], by_name: Mapping[str, str], limits: Mapping[str, str], response: ResponseFacts
+    capture: Capture,
+    by_name: Mapping[str, str],
+    limits: Mapping[str, str],
+    response: ResponseFacts,
+    error_message: str | None,
 ) -> tuple[Attempt, ...]:
     """The attempts, the last one with what its answer said."""
+    attempts = capture.attempts
     if not attempts or attempts[-1].status is None:
         return tuple(attempts)
+    failed = attempts[-1].status >= 400
     last = replace(
         attempts[-1],
         upstream_request_id=_answer_id(by_name),
         ratelimit=msgspec.json.encode(dict(limits)).decode() if limits else None,
-        error_type=response.error_type or ("other" if (attempts[-1].status or 0) >= 400 else None),
-        error_message=response.error_message,
+        error_type=response.error_type or ("other" if failed else None),
+        error_message=error_message if failed or response.error_type else None,
+        ended_ms=capture.times.last_byte_ms or attempts[-1].ended_ms,
     )
     return (*attempts[:-1], last)
 
