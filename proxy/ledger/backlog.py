@@ -24,7 +24,7 @@ STUB_BYTES = 256
 class Entry:
     """One piece of work for the recorder."""
 
-    work: Callable[[], Change] | None
+    work: Callable[[], Change | None] | None
     """None when it had to be given up: the exchange `request_id` is then closed without it."""
     held: int
     """Bytes of memory that are free again once it is committed."""
@@ -41,6 +41,8 @@ class Backlog:
     def __init__(self, counters: Counters, max_held: int) -> None:
         self._counters = counters
         self._max_held = max_held
+        # What is being written cannot be shed, so it may only be a small part of all.
+        self._group_bytes = min(GROUP_BYTES, max_held // 8)
         self._ready = threading.Condition(threading.Lock())
         self._queue: deque[Entry] = deque()
         self._queued = 0
@@ -68,7 +70,7 @@ class Backlog:
                 return
             self._queue.append(entry)
             self._queued += entry.held
-            if len(self._queue) in (1, GROUP_ROWS) or self._queued >= GROUP_BYTES:
+            if len(self._queue) in (1, GROUP_ROWS) or self._queued >= self._group_bytes:
                 self._ready.notify()
 
     def take(self) -> list[Entry]:
@@ -77,7 +79,7 @@ class Backlog:
             while not self._queue and not self._closed:
                 self._ready.wait()
             deadline = time.monotonic() + LINGER
-            while not self._closed and len(self._queue) < GROUP_ROWS and self._queued < GROUP_BYTES:
+            while not self._closed and len(self._queue) < GROUP_ROWS and self._queued < self._group_bytes:
                 remaining = deadline - time.monotonic()
                 if remaining <= 0:
                     break
@@ -94,11 +96,11 @@ class Backlog:
         with self._ready:
             while self._opaque:
                 entry = self._opaque.popleft()
-                if not entry.taken:
+                if not entry.taken and entry.work is not None:
                     return entry
             return None
 
-    def lighten(self, entry: Entry, work: Callable[[], Change]) -> None:
+    def lighten(self, entry: Entry, work: Callable[[], Change | None]) -> None:
         """Put lighter work in the place of a waiting entry's."""
         with self._ready:
             entry.work = work
@@ -113,7 +115,9 @@ class Backlog:
     def _pop(self) -> list[Entry]:
         group: list[Entry] = []
         size = 0
-        while self._queue and len(group) < GROUP_ROWS and (not group or size + self._queue[0].held <= GROUP_BYTES):
+        while (
+            self._queue and len(group) < GROUP_ROWS and (not group or size + self._queue[0].held <= self._group_bytes)
+        ):
             entry = self._queue.popleft()
             entry.taken = True
             size += entry.held

@@ -19,7 +19,7 @@ LEVEL = 3
 _PIECE = 128 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Packed:
     """A body made ready outside the transaction: hashing and compressing need no lock."""
 
@@ -28,11 +28,19 @@ class Packed:
     size: int
     codec: str
     data: bytes
+    """Compressed by `codec`; as it came while that is empty."""
 
     @property
     def kept(self) -> bool:
         """Whether there is anything to store besides what is known of it."""
         return self.size > 0
+
+    def compress(self) -> None:
+        """Compress, once."""
+        if not self.codec:
+            data = zstandard.ZstdCompressor(level=LEVEL).compress(self.data)
+            self.codec = "zstd" if len(data) < self.size else "raw"
+            self.data = data if self.codec == "zstd" else self.data
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +71,15 @@ class StoredBody:
 
 
 def pack(body: Body) -> Packed:
-    """Hash and compress `body`."""
+    """Hash `body`; it is compressed when it proves to be new."""
     whole = b"".join(body.chunks)
-    data = zstandard.ZstdCompressor(level=LEVEL).compress(whole) if whole else b""
-    codec = "zstd" if len(data) < len(whole) else "raw"
-    return Packed(body, hashlib.sha256(whole).digest(), len(whole), codec, data if codec == "zstd" else whole)
+    return Packed(body, hashlib.sha256(whole).digest(), len(whole), "", whole)
+
+
+def compress_new(conn: sqlite3.Connection, packed: Packed) -> None:
+    """Compress ahead of the transaction, unless the same content is stored already."""
+    if packed.kept and _reference(conn, packed.digest) is None:
+        packed.compress()
 
 
 def put(conn: sqlite3.Connection, request_id: str, hop: Hop, body: Body | Packed) -> None:
@@ -144,10 +156,17 @@ def unpack(codec: str, data: bytes) -> Iterator[bytes]:
 
 
 def _content(conn: sqlite3.Connection, packed: Packed) -> int:
+    reference = _reference(conn, packed.digest)
+    if reference is not None:
+        return reference
+    packed.compress()
     done = conn.execute(
-        "INSERT INTO bodies (sha256, size, codec, data) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO bodies (sha256, size, codec, data) VALUES (?, ?, ?, ?)",
         (packed.digest, packed.size, packed.codec, packed.data),
     )
-    if done.rowcount and done.lastrowid is not None:
-        return done.lastrowid
-    return int(conn.execute("SELECT id FROM bodies WHERE sha256 = ?", (packed.digest,)).fetchone()[0])
+    return int(done.lastrowid or 0)
+
+
+def _reference(conn: sqlite3.Connection, digest: bytes) -> int | None:
+    row = conn.execute("SELECT id FROM bodies WHERE sha256 = ?", (digest,)).fetchone()
+    return None if row is None else int(row[0])

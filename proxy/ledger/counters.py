@@ -64,6 +64,7 @@ class Counters:
         self._slots = memoryview(mapped)[len(_MAGIC) :].cast("q")
         self._lock = threading.Lock()
         self._index = {name: number for number, name in enumerate(_SCALARS)}
+        self._bases = {name: len(_SCALARS) + number * _WIDTH for number, name in enumerate(HISTOGRAMS)}
 
     @classmethod
     def create(cls, folder: Folder, process: str) -> Counters:
@@ -93,8 +94,8 @@ class Counters:
                 self._slots[slot] += n
 
     def observe(self, name: str, ms: float) -> None:
-        """Count one observation of a histogram, in milliseconds. ValueError for an unknown name."""
-        base = len(_SCALARS) + HISTOGRAMS.index(name) * _WIDTH
+        """Count one observation of a histogram, in milliseconds. KeyError for an unknown name."""
+        base = self._bases[name]
         with self._lock:
             if not self._mapped.closed:
                 self._slots[base + bisect_left(BUCKETS_MS, ms)] += 1

@@ -19,9 +19,9 @@ def pack(headers: Mapping[Hop, Headers]) -> tuple[Rows, bool]:
     first: dict[str, str] = {}
     intact = True
     for hop, pairs in headers.items():
-        given = json.dumps(pairs, ensure_ascii=False, separators=(",", ":"))
-        kept = text(given)
-        intact = intact and kept == given
+        clean = [(text(name), text(value)) for name, value in pairs if isinstance(name, str) and isinstance(value, str)]
+        intact = intact and clean == [tuple(pair) for pair in pairs]
+        kept = json.dumps(clean, ensure_ascii=False, separators=(",", ":"))
         same = first.setdefault(kept, hop.value)
         rows.append((hop.value, kept, None) if same == hop.value else (hop.value, None, same))
     return rows, intact

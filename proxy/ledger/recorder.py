@@ -11,6 +11,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from proxy.ledger.backlog import ROW_BYTES, Backlog, Entry
 from proxy.ledger.changes import Change
@@ -43,11 +44,13 @@ class Recorder:
         counters: Counters,
         max_held: int = MAX_HELD,
         clock_ns: Callable[[], int] = time.time_ns,
+        connect: Callable[[Path, int], sqlite3.Connection] = writer,
     ) -> None:
         self._path = folder.ledger
         self._process = process
         self._counters = counters
         self._clock_ns = clock_ns
+        self._connect = connect
         self._backlog = Backlog(counters, max_held)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._conn: sqlite3.Connection | None = None
@@ -64,7 +67,7 @@ class Recorder:
 
     def put(
         self,
-        work: Callable[[], Change],
+        work: Callable[[], Change | None],
         held: int,
         request_id: str | None = None,
         shed: Callable[[], None] | None = None,
@@ -175,6 +178,8 @@ class Recorder:
 
     def _commit(self, ready: Sequence[Prepared]) -> None:
         conn = self._connection()
+        for each in ready:
+            each.compress(conn)
         begun = time.perf_counter()
         with transaction(conn):
             write(conn, ready, self._clock_ns())
@@ -185,7 +190,7 @@ class Recorder:
         if self._conn is not None and self._path.stat().st_ino != self._inode:
             self._disconnect()
         if self._conn is None:
-            self._conn = writer(self._path, _BUSY_MS)
+            self._conn = self._connect(self._path, _BUSY_MS)
             self._inode = self._path.stat().st_ino
         return self._conn
 
@@ -231,17 +236,17 @@ class Recorder:
     def _wait(self, pause: float) -> None:
         """Sleep before the next try; meanwhile keep the queue within its bound."""
         while self._backlog.pressed and (entry := self._backlog.oldest_opaque()) is not None:
-            self._relieve(entry)
+            if entry.work is not None:
+                self._relieve(entry, entry.work)
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise _GivenUp
         time.sleep(pause)
 
-    def _relieve(self, entry: Entry) -> None:
+    def _relieve(self, entry: Entry, work: Callable[[], Change | None]) -> None:
         """Run waiting work now and keep its change without the bodies."""
-        if entry.work is None:
-            return
         try:
-            light = without_bodies(entry.work(), "queue_full")
+            change = work()
+            light = None if change is None else without_bodies(change, "queue_full")
         except Exception as error:
             self._complain("poison", "a record could not be made", error)
             return

@@ -28,7 +28,7 @@ def migrate(conn: sqlite3.Connection, migrations: list[str]) -> None:
         script = f"""
             BEGIN IMMEDIATE;
             PRAGMA application_id = {APPLICATION_ID};
-            {migrations[number]}
+            {migrations[number]};
             PRAGMA user_version = {number + 1};
             COMMIT;
         """

@@ -55,6 +55,12 @@ class Prepared:
         """Whether bytes of a body are in it."""
         return any(isinstance(body, bodies.Packed) and body.kept for _, body in self.bodies)
 
+    def compress(self, conn: sqlite3.Connection) -> None:
+        """Compress what is new, before the transaction."""
+        for _, body in self.bodies:
+            if isinstance(body, bodies.Packed):
+                bodies.compress_new(conn, body)
+
     @property
     def finishes(self) -> bool:
         """Whether it closes the exchange."""
@@ -67,7 +73,7 @@ class Prepared:
 
 
 def prepare(change: Change | Failed) -> Prepared:
-    """Make ready what `write` needs: values SQLite can hold, compressed bodies. May raise on absurd values."""
+    """Make ready what `write` needs: values SQLite can hold, hashed bodies. May raise on absurd values."""
     if isinstance(change, Failed):
         return Prepared(change, text(change.request_id), _failed_row(change))
     if isinstance(change, Arrived):

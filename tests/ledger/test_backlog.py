@@ -1,0 +1,146 @@
+"""The bounded queue before the recorder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from proxy.ledger.backlog import GROUP_BYTES, GROUP_ROWS, ROW_BYTES, STUB_BYTES, Backlog, Entry
+from proxy.ledger.changes import Opened
+from proxy.ledger.counters import Counters
+from proxy.ledger.folder import Folder
+from tests.ledger.samples import opened
+
+
+@dataclass
+class _Work:
+    """Work that notes what was asked of it."""
+
+    number: int
+    sheds: list[int] = field(default_factory=list)
+
+    def __call__(self) -> Opened:
+        return Opened(opened(self.number))
+
+    def shed(self) -> None:
+        self.sheds.append(self.number)
+
+
+@pytest.fixture
+def counters(folder: Folder) -> Iterator[Counters]:
+    counters = Counters.create(folder, "p1")
+    yield counters
+    counters.close()
+
+
+def _entry(number: int, held: int = ROW_BYTES, sheds: list[int] | None = None) -> Entry:
+    work = _Work(number, [] if sheds is None else sheds)
+    return Entry(work, held, f"px_{number}", None if sheds is None else work.shed)
+
+
+def _ids(group: list[Entry]) -> list[str | None]:
+    return [entry.request_id for entry in group]
+
+
+def test_what_waits_comes_in_order_and_in_groups(counters: Counters) -> None:
+    backlog = Backlog(counters, 2**30)
+    for number in range(GROUP_ROWS + 10):
+        backlog.put(_entry(number))
+    backlog.close()
+    groups = [backlog.take(), backlog.take(), backlog.take()]
+    assert [len(group) for group in groups] == [GROUP_ROWS, 10, 0]
+    assert _ids(groups[0] + groups[1]) == [f"px_{number}" for number in range(GROUP_ROWS + 10)]
+
+
+def test_group_is_bounded_by_bytes_but_has_at_least_one(counters: Counters) -> None:
+    backlog = Backlog(counters, 2**30)
+    for number, held in enumerate((GROUP_BYTES // 2, GROUP_BYTES // 2, 100, GROUP_BYTES * 3, 100)):
+        backlog.put(_entry(number, held))
+    backlog.close()
+    assert [_ids(backlog.take()) for _ in range(3)] == [["px_0", "px_1"], ["px_2"], ["px_3"]]
+
+
+def test_bodies_go_first_oldest_first_and_no_row_is_lost(counters: Counters) -> None:
+    """F9."""
+    backlog = Backlog(counters, 100 * ROW_BYTES)
+    sheds: list[int] = []
+    for number in range(20):
+        backlog.put(_entry(number, 10 * ROW_BYTES, sheds))
+    backlog.close()
+    assert sheds == list(range(12))
+    assert counters.read().values["queue_full"] == 12
+    assert counters.read().values["records_lost"] == 0
+    assert len(backlog.take()) == 20
+
+
+def test_rows_go_last_and_their_exchange_is_still_closed(counters: Counters) -> None:
+    backlog = Backlog(counters, 100 * ROW_BYTES)
+    for number in range(103):
+        backlog.put(_entry(number))
+    backlog.close()
+    group = backlog.take()
+    assert [entry.work is None for entry in group] == [False] * 100 + [True] * 3
+    assert _ids(group)[-3:] == ["px_100", "px_101", "px_102"]
+    assert counters.read().values["records_lost"] == counters.read().values["queue_full"] == 3
+
+
+def test_memory_is_bounded_whatever_comes(counters: Counters) -> None:
+    backlog = Backlog(counters, 100 * ROW_BYTES)
+    for number in range(1_000):
+        backlog.put(_entry(number))
+    backlog.close()
+    held = 0
+    while group := backlog.take():
+        held += sum(entry.held for entry in group)
+    assert held <= 100 * ROW_BYTES * 9 // 8 + STUB_BYTES
+    assert counters.read().values["records_lost"] == 900
+
+
+def test_single_body_larger_than_all_room_is_shed_itself(counters: Counters) -> None:
+    backlog = Backlog(counters, 10 * ROW_BYTES)
+    sheds: list[int] = []
+    backlog.put(_entry(1, 50 * ROW_BYTES, sheds))
+    backlog.close()
+    assert sheds == [1]
+    assert [entry.held for entry in backlog.take()] == [ROW_BYTES]
+
+
+def test_memory_counts_until_it_is_released(counters: Counters) -> None:
+    backlog = Backlog(counters, 10 * ROW_BYTES)
+    backlog.put(_entry(1, 9 * ROW_BYTES))
+    group = backlog.take()
+    assert backlog.pressed
+    backlog.release(group)
+    assert not backlog.pressed
+
+
+def test_what_cannot_shed_is_offered_to_the_recorder_once(counters: Counters) -> None:
+    backlog = Backlog(counters, 10 * ROW_BYTES)
+    heavy = _entry(1, 9 * ROW_BYTES)
+    backlog.put(heavy)
+    assert backlog.oldest_opaque() is heavy
+    assert backlog.oldest_opaque() is None
+    backlog.lighten(heavy, _Work(1))
+    assert not backlog.pressed
+    assert heavy.held == ROW_BYTES
+
+
+def test_what_was_taken_is_neither_shed_nor_offered(counters: Counters) -> None:
+    backlog = Backlog(counters, 10 * ROW_BYTES)
+    sheds: list[int] = []
+    backlog.put(_entry(1, 4 * ROW_BYTES, sheds))
+    backlog.put(_entry(2, 5 * ROW_BYTES))
+    backlog.take()
+    backlog.put(_entry(3, 9 * ROW_BYTES))
+    assert sheds == []
+    assert backlog.oldest_opaque() is None
+
+
+def test_what_comes_after_the_end_is_counted(counters: Counters) -> None:
+    backlog = Backlog(counters, 10 * ROW_BYTES)
+    backlog.close()
+    backlog.put(_entry(1))
+    assert backlog.take() == []
+    assert (counters.read().values["ledger_error"], counters.read().values["records_lost"]) == (1, 1)

@@ -1,0 +1,68 @@
+"""Connections and their idioms."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from proxy.ledger.connect import limited, reader, transaction, writer
+from proxy.ledger.errors import QueryTimeout
+from proxy.ledger.folder import Folder
+
+_ENDLESS = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n"
+
+
+def _pragma(conn: sqlite3.Connection, name: str) -> object:
+    return conn.execute(f"PRAGMA {name}").fetchone()[0]
+
+
+def test_writer_survives_power_loss_and_keeps_references(conn: sqlite3.Connection) -> None:
+    """F2."""
+    names = ("journal_mode", "synchronous", "foreign_keys", "trusted_schema", "journal_size_limit", "temp_store")
+    assert [_pragma(conn, name) for name in names] == ["wal", 2, 1, 0, 64 * 1024 * 1024, 2]
+
+
+def test_writer_does_not_create_a_file(folder: Folder) -> None:
+    with pytest.raises(sqlite3.OperationalError):
+        writer(folder.path / "other.sqlite3")
+    assert not (folder.path / "other.sqlite3").exists()
+
+
+def test_reader_cannot_write(read: sqlite3.Connection) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        read.execute("DELETE FROM journal")
+
+
+def test_reader_opens_a_path_with_odd_characters(folder: Folder) -> None:
+    odd = folder.path / "a?b#c%20 d.sqlite3"
+    odd.write_bytes(folder.ledger.read_bytes())
+    with closing(reader(odd)) as conn:
+        assert conn.execute("SELECT count(*) FROM exchanges").fetchone() == (0,)
+
+
+def test_transaction_that_raises_changes_nothing(conn: sqlite3.Connection) -> None:
+    with pytest.raises(sqlite3.IntegrityError), transaction(conn):
+        conn.executemany("INSERT INTO cursors VALUES (?, 1, 1)", [("a",), ("b",), ("a",)])
+    assert conn.execute("SELECT count(*) FROM cursors").fetchone() == (0,)
+
+
+def test_second_writer_is_refused_at_the_beginning(folder: Folder, conn: sqlite3.Connection) -> None:
+    """F7: never in the middle, where a read would have to turn into a write."""
+    with closing(writer(folder.ledger, busy_ms=1)) as second, transaction(conn):
+        with pytest.raises(sqlite3.OperationalError, match="locked"), transaction(second):
+            pytest.fail("a second transaction began")
+        assert second.execute("SELECT count(*) FROM journal").fetchone() == (0,)
+
+
+def test_long_query_is_stopped_and_the_next_one_runs(read: sqlite3.Connection) -> None:
+    with pytest.raises(QueryTimeout, match=r"longer than 0\.05 s"), limited(read, 0.05):
+        read.execute(_ENDLESS).fetchone()
+    with limited(read, 60):
+        assert read.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_other_errors_pass_through_the_limit(read: sqlite3.Connection) -> None:
+    with pytest.raises(sqlite3.OperationalError, match="no such table"), limited(read, 60):
+        read.execute("SELECT * FROM nowhere")
