@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import sqlite3
+import sys
 import time
 from pathlib import Path
 

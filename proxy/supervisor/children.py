@@ -158,14 +158,33 @@ class Children:
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
-        """Signals become events; one that was ignored from outside stays so (nohup)."""
+        """Signals become events; one that was ignored from outside stays so (nohup).
+
+        They come through a pipe that the interpreter writes to at once: a Python handler would wait until this thread,
+        blocked on the queue, wakes up for another reason.
+        """
         taken = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, lambda number, _: self._events.put(number)) for number in taken}
+        read, write = os.pipe()
+        os.set_blocking(write, False)
+        wakened = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        before = {number: signal.signal(number, lambda *_: None) for number in taken}
+        reader = threading.Thread(target=self._forward, args=(read, frozenset(taken)))
+        reader.start()
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+            signal.set_wakeup_fd(wakened)
+            os.close(write)
+            reader.join()
+            os.close(read)
+
+    def _forward(self, read: int, taken: frozenset[int]) -> None:
+        while numbers := os.read(read, 64):
+            for number in numbers:
+                if number in taken:
+                    self._events.put(number)
 
 
 @contextlib.contextmanager

@@ -16,9 +16,26 @@ from tests.kit.process import wait
 
 STEADY = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); print('up', flush=True)\n"
 FOR_EVER = STEADY + "signal.pause()\nsignal.pause()"
-DEAF = (
-    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True)\nwhile True: signal.pause()"
-)
+DEAF = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
+TOLD_TWICE = """
+import signal, sys
+told = []
+def tell(*_):
+    told.append(1)
+    print("told", flush=True)
+    if len(told) > 1:
+        sys.exit(0)
+signal.signal(signal.SIGTERM, tell)
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
 
 
 @dataclass
@@ -163,12 +180,7 @@ def test_a_child_that_does_not_end_in_time_is_killed_and_the_exit_code_says_so(t
 
 def test_a_second_signal_tells_the_child_again(tmp_path: Path) -> None:
     """I2"""
-    twice = (
-        "import signal, sys\ntold = []\n"
-        "signal.signal(signal.SIGTERM, lambda *_: (told.append(1), print('told', flush=True), len(told) > 1 and sys.exit(0)))\n"
-        "print('up', flush=True)\nwhile True: signal.pause()"
-    )
-    family = Family(tmp_path, {"relay": twice})
+    family = Family(tmp_path, {"relay": TOLD_TWICE})
 
     def act() -> None:
         family.up("relay")
