@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 from proxy.supervisor.handover import HandOver
@@ -15,7 +16,7 @@ from proxy.supervisor.handover import HandOver
 def relay(told: HandOver) -> int:
     """Moves bytes and writes the ledger."""
     from proxy.ledger.folder import Folder
-    from proxy.processes import run_relay
+    from proxy.processes.relay import run_relay
 
     return run_relay(told.settings, Folder(told.settings.data), _listener(told), told.parent)
 
@@ -23,10 +24,17 @@ def relay(told: HandOver) -> int:
 def observer(told: HandOver) -> int:
     """Reads the ledger, exports signals, serves the inspector."""
     from proxy.ledger.folder import Folder
-    from proxy.processes import run_observer
+    from proxy.processes.observer import run_observer
 
     folder = Folder(told.settings.data)
-    return run_observer(told.settings, folder, _listener(told), told.parent, sign_in_code=told.sign_in_code)
+    return run_observer(
+        told.settings,
+        folder,
+        _listener(told),
+        told.parent,
+        sign_in_code=told.sign_in_code,
+        base_urls=told.base_urls,
+    )
 
 
 def upstream(told: HandOver) -> int:
@@ -47,7 +55,7 @@ def traffic(told: HandOver) -> int:
     async def until_told() -> None:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        await play(told.base_urls, seed=0, sessions=None, pace=1.0, stop=stop)
+        await play(told.base_urls, seed=time.time_ns(), sessions=None, pace=0.5, stop=stop)
 
     asyncio.run(until_told())
     return 0

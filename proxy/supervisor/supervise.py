@@ -97,7 +97,7 @@ def _roles(settings: Settings, ports: Ports, code: str, urls: tuple[str, ...]) -
     """In the order in which they are stopped: what the observer has to export is complete once the relay is gone."""
     drain = settings.relay.prestop_seconds + settings.relay.drain_seconds
     relay = Role("relay", drain + RELAY_MARGIN_S, ports.relay)
-    observer = Role("observer", OBSERVER_PATIENCE_S, ports.inspector, sign_in_code=code)
+    observer = Role("observer", OBSERVER_PATIENCE_S, ports.inspector, sign_in_code=code, base_urls=urls)
     if ports.upstream is None:
         return relay, observer
     traffic = Role("traffic", DEMO_PATIENCE_S, base_urls=urls)

@@ -1,4 +1,4 @@
-"""What each process is made of: one composing function per process, read from top to bottom."""
+"""What a relay process is made of."""
 
 from __future__ import annotations
 

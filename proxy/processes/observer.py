@@ -1,0 +1,109 @@
+"""What the observer process is made of: projections and exports in threads, the inspector on an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from proxy.gate import Gate, Receive, Rejection, Rules, Scope, Send, allowed_hosts
+from proxy.inspector.app import application
+from proxy.inspector.tokens import api_token
+from proxy.ledger.counters import Counters
+from proxy.ledger.folder import Folder
+from proxy.ledger.processes import hold
+from proxy.observer.loop import Observer
+from proxy.observer.terminal import printer
+from proxy.serving import address, on_stop, run, server
+from proxy.settings.shape import Settings
+
+MAX_POST_BYTES = 65_536
+"""Nothing that is posted to the inspector is larger than a form."""
+
+
+def run_observer(
+    settings: Settings,
+    folder: Folder,
+    sock: socket.socket,
+    parent: int | None,
+    *,
+    sign_in_code: str | None,
+    base_urls: tuple[str, ...] = (),
+) -> int:
+    """Runs the one observer of a ledger, with the inspector on a listening socket, until it is told to stop.
+
+    `base_urls`: what clients set as ANTHROPIC_BASE_URL, where the relay's address is known. Returns the exit code.
+    Raises LedgerRefused when the ledger has an observer already.
+    """
+    process = f"observer-{os.getpid():x}-{os.urandom(6).hex()}"
+    counters = Counters.create(folder, process)
+    pages = f"http://{address(sock)}/requests/"
+    with hold(folder, process):
+        observer = Observer(
+            folder,
+            settings.telemetry.otlp,
+            settings.retention,
+            {name: endpoint.organization for name, endpoint in settings.endpoints.items()},
+            main_account=settings.telemetry.main_account,
+            metric_interval_s=settings.telemetry.metric_interval,
+            pages=pages,
+        )
+        on_terminal = settings.log.format == "text" or (settings.log.format == "auto" and sys.stdout.isatty())
+        observer.listen(printer(sys.stdout, on_terminal=on_terminal, color=settings.log.color and sys.stdout.isatty()))
+        observer.start()
+        try:
+            run(_inspector(settings, folder, sock, parent, observer, counters, sign_in_code, base_urls))
+        finally:
+            observer.stop()
+    return 0
+
+
+async def _inspector(
+    settings: Settings,
+    folder: Folder,
+    sock: socket.socket,
+    parent: int | None,
+    observer: Observer,
+    counters: Counters,
+    sign_in_code: str | None,
+    base_urls: tuple[str, ...],
+) -> None:
+    token_file = settings.inspector.token_file or folder.token
+    app = application(
+        folder=folder,
+        base_urls=_by_endpoint(settings, base_urls),
+        token=api_token(token_file, create=settings.inspector.token_file is None),
+        token_file=token_file,
+        sign_in_code=sign_in_code,
+        metrics=observer.metrics_page,
+        metrics_open=settings.inspector.metrics == "open",
+        count_auth_failure=lambda: counters.add("auth_failures"),
+    )
+    rules = Rules(
+        allowed_hosts=allowed_hosts(sock.getsockname()[0], settings.inspector.allowed_hosts), max_body=MAX_POST_BYTES
+    )
+    listener = server(Gate(app, rules=rules, refuse=_refuse))
+    on_stop(asyncio.get_running_loop(), listener.stop, parent)
+    await listener.serve(sockets=[sock])
+
+
+def _by_endpoint(settings: Settings, base_urls: tuple[str, ...]) -> Mapping[str, str]:
+    """The base URL of each endpoint; the settings' own address where no other is known."""
+    relay = urlsplit(base_urls[0]) if base_urls else urlsplit(f"http://{settings.relay.listen}")
+    return {name: f"{relay.scheme}://{relay.netloc}{endpoint.path}" for name, endpoint in settings.endpoints.items()}
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, rejection: Rejection) -> None:
+    """What the gate says, as JSON; the connection is not used again."""
+    body = json.dumps({"error": {"type": rejection.error_type, "message": rejection.message}}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": rejection.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})
