@@ -93,12 +93,17 @@ def text_of(value: Json) -> str:
     return value if isinstance(value, str) else ""
 
 
-def indented(value: Json) -> str:
+def indented(value: Json, indent: int | None = 2) -> str:
     """Any decoded JSON, indented, characters as they are."""
     try:
-        return json.dumps(value, indent=2, ensure_ascii=False)
+        return json.dumps(value, indent=indent, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         return str(type(value).__name__)
+
+
+def one_line(value: Json) -> str:
+    """Any decoded JSON in one line."""
+    return indented(value, None)
 
 
 def json_part(value: Json, budget: Budget) -> tuple[Part, int]:

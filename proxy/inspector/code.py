@@ -60,14 +60,15 @@ def highlight(text: str, language: str) -> list[Piece]:
     if lexer is None:
         return [Piece("", text)]
     merged: list[Piece] = []
-    for token, value in lexer.get_tokens(text):
+    # Some lexers take a last line without its end for an error.
+    for token, value in lexer.get_tokens(f"{text}\n"):
         css = STANDARD_TYPES.get(token, "")
         css = "" if css == "w" else css
         if merged and merged[-1].css == css:
             merged[-1] = Piece(css, merged[-1].text + value)
         else:
             merged.append(Piece(css, value))
-    return merged
+    return [*merged[:-1], Piece(merged[-1].css, merged[-1].text.removesuffix("\n"))] if merged else merged
 
 
 def _parts(text: str) -> Iterator[Part]:
@@ -82,4 +83,4 @@ def _parts(text: str) -> Iterator[Part]:
 
 
 def _lexer(language: str) -> Lexer | None:
-    return get_lexer_by_name(language, stripnl=False, ensurenl=False) if language in _LANGUAGES else None
+    return get_lexer_by_name(language, stripnl=False) if language in _LANGUAGES else None

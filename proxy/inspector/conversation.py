@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from proxy.inspector.blocks import Block, Budget, Json, block, blocks, first_line, indented, json_part, text_of
+from proxy.inspector.blocks import Block, Budget, Json, block, blocks, first_line, json_part, one_line, text_of
 from proxy.inspector.code import Part
 
 MAX_SECTION = 300_000
@@ -99,7 +99,7 @@ def _parameters(request: Mapping[str, Json]) -> tuple[tuple[str, str], ...]:
     shown = [("model", text_of(request.get("model")))] if "model" in request else []
     for name, value in request.items():
         if name not in _SECTIONS:
-            text = value if isinstance(value, str) else " ".join(indented(value).split())
+            text = value if isinstance(value, str) else one_line(value)
             shown.append((str(name)[:80], text if len(text) <= 400 else f"{text[:399]}…"))
     return tuple(shown)
 

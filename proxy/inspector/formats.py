@@ -46,7 +46,7 @@ def milliseconds(value: float | None) -> str:
 
 def rate(value: float | None) -> str:
     """Tokens per second."""
-    return UNKNOWN if value is None else f"{value:,.1f}\N{NO-BREAK SPACE}tok/s"
+    return UNKNOWN if value is None else f"{value:,.1f} tok/s"
 
 
 def percent(value: float | None) -> str:

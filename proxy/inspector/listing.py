@@ -149,7 +149,6 @@ def _sums(sums: Sums | None) -> tuple[tuple[str, str], ...]:
     if sums is None:
         return (("Sums", "too many requests to add up quickly: narrow the filter"),)
     unpriced = sums.requests - sums.priced
-    note = f" ({unpriced:,} without a price)" if unpriced and sums.cost_usd is not None else ""
     return (
         ("Requests", formats.count(sums.requests)),
         ("Failed", formats.count(sums.errors)),
@@ -157,5 +156,6 @@ def _sums(sums: Sums | None) -> tuple[tuple[str, str], ...]:
         ("Output", formats.count(sums.output_tokens)),
         ("Cache read", formats.count(sums.cache_read_tokens)),
         ("Cache created", formats.count(sums.cache_creation_tokens)),
-        ("Cost", f"{formats.usd(sums.cost_usd)}{note}"),
+        ("Cost", formats.usd(sums.cost_usd)),
+        *((("Unpriced", formats.count(unpriced)),) if unpriced else ()),
     )

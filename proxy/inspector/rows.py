@@ -67,6 +67,8 @@ class Row:
     model: str
     response_model: str | None
     """Only where another model answered than was asked for."""
+    response_short: str
+    """The same without what it shares with the model asked for."""
     operation: str
     badge: Badge
     input_tokens: str
@@ -93,6 +95,7 @@ def row(listed: Listed) -> Row:
         upstream=exchange.upstream,
         model=exchange.model or exchange.response_model or formats.UNKNOWN,
         response_model=other_model(exchange),
+        response_short=_tail(exchange.model, exchange.response_model),
         operation=exchange.operation,
         badge=badge(exchange),
         input_tokens=formats.count(usage.input_tokens_total),
@@ -126,6 +129,13 @@ def badge(exchange: Exchange) -> Badge:
 def other_model(exchange: Exchange) -> str | None:
     """The model that answered, where it is another than the one asked for."""
     return exchange.response_model if exchange.model not in (None, exchange.response_model) else None
+
+
+def _tail(asked: str | None, answered: str | None) -> str:
+    """What a dated name adds to the name asked for, or the whole other name."""
+    if asked and answered and answered.startswith(asked):
+        return f"…{answered[len(asked) :]}"
+    return answered or ""
 
 
 def input_parts(exchange: Exchange) -> tuple[tuple[str, str], ...]:

@@ -23,7 +23,6 @@ class Card:
     label: str
     value: str
     hint: str
-    detail: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +56,23 @@ class Timings:
 
 
 def cards(exchange: Exchange, cost: Cost | None) -> tuple[Card, ...]:
-    """Token cards; what is not known stays unknown."""
+    """Token cards and times; what is not known stays unknown."""
     usage = exchange.usage
-    writes = (
-        ("5 min", formats.count(usage.cache_creation_5m_tokens)),
-        ("1 h", formats.count(usage.cache_creation_1h_tokens)),
-    )
-    reasoning = () if usage.reasoning_tokens is None else (("reasoning", formats.count(usage.reasoning_tokens)),)
-    hint = "list price" if exchange.billing != "subscription" else "value at list price, included in the subscription"
+    latency, latency_title = first_answer(exchange)
+    five, hour = formats.count(usage.cache_creation_5m_tokens), formats.count(usage.cache_creation_1h_tokens)
+    hint = "list price" if exchange.billing != "subscription" else "list value, included"
     if cost is None:
         hint = "no price known" if exchange.outcome is not None else "still running"
     return (
-        Card("Input tokens", formats.count(usage.input_tokens), "prompt, not from the cache"),
-        Card("Output tokens", formats.count(usage.output_tokens), _output_hint(exchange), reasoning),
-        Card("Cache created", formats.count(usage.cache_creation_tokens), "written to the prompt cache", writes),
-        Card("Cache read", formats.count(usage.cache_read_tokens), "read from the prompt cache"),
+        Card("Input tokens", formats.count(usage.input_tokens), "prompt, uncached"),
+        Card("Output tokens", formats.count(usage.output_tokens), _output_hint(exchange)),
+        Card("Cache created", formats.count(usage.cache_creation_tokens), f"5 min {five} · 1 h {hour}"),
+        Card(
+            "Cache read", formats.count(usage.cache_read_tokens), f"of {formats.count(usage.input_tokens_total)} input"
+        ),
         Card("Total cost", formats.usd(cost.total_usd if cost else None), hint),
+        Card("Latency", latency, latency_title.removeprefix("From sending the request ")),
+        Card("Duration", formats.milliseconds(exchange.duration_ms), f"{formats.rate(exchange.output_rate)} output"),
     )
 
 
@@ -209,6 +209,8 @@ def _output_hint(exchange: Exchange) -> str:
         return f"broken off; about {exchange.output_tokens_estimated:,} by estimate"
     if exchange.usage_source is UsageSource.PARTIAL:
         return "broken off; the last value reported"
+    if exchange.usage.reasoning_tokens:
+        return f"reasoning {exchange.usage.reasoning_tokens:,}"
     return "in the answer"
 
 

@@ -44,6 +44,7 @@ function patch(html) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
   const before = results.querySelector("table.log tbody");
   const after = fresh.querySelector("table.log tbody");
+  if (after && results.querySelector("#first")) return location.reload();
   if (!before || !after) {
     results.replaceChildren(...fresh.body.childNodes);
     results.dispatchEvent(new CustomEvent("content-added", { bubbles: true }));
