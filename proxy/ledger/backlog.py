@@ -115,9 +115,9 @@ class Backlog:
     def _pop(self) -> list[Entry]:
         group: list[Entry] = []
         size = 0
-        while (
-            self._queue and len(group) < GROUP_ROWS and (not group or size + self._queue[0].held <= self._group_bytes)
-        ):
+        while self._queue and len(group) < GROUP_ROWS:
+            if group and size + self._queue[0].held > self._group_bytes:
+                break
             entry = self._queue.popleft()
             entry.taken = True
             size += entry.held

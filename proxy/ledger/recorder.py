@@ -174,7 +174,8 @@ class Recorder:
             if kind is Trouble.BROKEN:
                 self._disconnect()
             self._wait(pause)
-            pause = min(pause * 2, _LONGEST_WAIT)
+            if kind is not Trouble.BUSY:
+                pause = min(pause * 2, _LONGEST_WAIT)
 
     def _commit(self, ready: Sequence[Prepared]) -> None:
         conn = self._connection()

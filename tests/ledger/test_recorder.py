@@ -138,7 +138,7 @@ def test_work_that_raises_closes_its_exchange(folder: Folder, caplog: pytest.Log
     assert _found(folder, 1).exchange == replace(opened(1), outcome=Outcome.PROXY_ERROR, error_type="internal")
     assert _found(folder, 2).exchange == closed(2)
     assert _found(folder, 3).exchange.outcome is Outcome.PROXY_ERROR
-    assert caplog.text.count("broken reader") == 1
+    assert caplog.text.count("ZeroDivisionError: broken reader") == 1
     assert verify(folder) == []
 
 
@@ -211,7 +211,7 @@ def test_memory_stays_bounded_while_the_ledger_is_locked(folder: Folder, can_she
     with recording(folder, max_held=100 * ROW_BYTES) as held:
         with closing(writer(folder.ledger)) as other:
             other.execute("BEGIN EXCLUSIVE")
-            for number in range(60):
+            for number in range(30):
                 forget = partial(shed.add, number) if can_shed else None
                 held.recorder.put(work(number), 40_000, request_id(number), forget)
                 if not can_shed:
@@ -219,9 +219,9 @@ def test_memory_stays_bounded_while_the_ledger_is_locked(folder: Folder, can_she
             other.execute("ROLLBACK")
         assert held.recorder.stop(10)
         dropped = held.count("queue_full")
-        assert dropped > 40
+        assert dropped >= 20
         assert held.count("records_lost") == 0
-    assert _counted(folder) == 60
+    assert _counted(folder) == 30
     lost = "SELECT count(*) FROM exchange_bodies WHERE hop = 'client_request' AND capture = 'queue_full'"
     assert rows(folder, lost) == [(dropped,)]
     assert verify(folder) == []
