@@ -1,0 +1,43 @@
+# Environments live outside the checkout, one for each lock file and Python; ARGS are passed on.
+PYTHON ?= python3
+CACHE := $(or $(ANTHROPIC_PROXY_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/anthropic-proxy)
+ifeq ($(shell $(PYTHON) -c "import sys; print(sys.version_info >= (3, 11))" 2>/dev/null),)
+$(error there is no $(PYTHON): install Python 3.11 or newer, or name one with `make PYTHON=...`)
+else ifneq ($(shell $(PYTHON) -c "import sys; print(sys.version_info >= (3, 11))" 2>/dev/null),True)
+$(error $(PYTHON) is older than 3.11: install a newer Python, or name one with `make PYTHON=...`)
+endif
+environment = $(CACHE)/venv-$(shell $(PYTHON) -c "import hashlib, sys; \
+	print(hashlib.sha256(open('$(1)', 'rb').read() + sys.version.encode()).hexdigest()[:16])")
+RUNTIME := $(call environment,requirements.txt)
+DEV := $(call environment,requirements-dev.txt)
+COMPILE = $(CACHE)/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(ARGS) pyproject.toml
+export PYTHONPATH := $(CURDIR)
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+run: $(RUNTIME)/ready ## start the proxy on the embedded ledger
+	@exec $(RUNTIME)/bin/python -m proxy serve $(ARGS)
+demo: $(RUNTIME)/ready ## start it against a built-in upstream with sample traffic
+	@exec $(RUNTIME)/bin/python -m proxy demo $(ARGS)
+test: $(DEV)/ready ## run the tests
+	$(DEV)/bin/python -m pytest -n auto -m "not stack" --ignore tests/stack $(ARGS)
+test-stack: $(DEV)/ready ## run the tests against real Prometheus, Loki and Collector, built once
+	$(DEV)/bin/python -m tests.servers
+	$(DEV)/bin/python -m pytest tests/stack tests/servers $(ARGS)
+check: $(DEV)/ready ## lint, formatting and types
+	$(DEV)/bin/ruff check . && $(DEV)/bin/ruff format --check . && $(DEV)/bin/mypy
+bench: $(DEV)/ready ## measure the relay beside nginx
+	$(DEV)/bin/python -m benchmarks $(ARGS)
+lock: ## pin all packages with hashes; run it with the oldest supported Python
+	$(PYTHON) -m venv $(CACHE)/lock && $(CACHE)/lock/bin/pip install --quiet --upgrade pip pip-tools
+	$(COMPILE) --output-file requirements.txt
+	$(COMPILE) --extra test --extra check --constraint requirements.txt --output-file requirements-dev.txt
+clean: ## remove the environments
+	rm -rf $(CACHE)/venv-* $(CACHE)/lock
+%/ready:
+	@echo "setting up $* (once)"
+	@$(PYTHON) -m venv --clear $*
+	@$*/bin/pip install --quiet --disable-pip-version-check --require-hashes \
+		--requirement $(if $(filter $(DEV),$*),requirements-dev.txt,requirements.txt) && touch $@
+.PHONY: help run demo test test-stack check bench lock clean
