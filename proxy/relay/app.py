@@ -169,7 +169,9 @@ class Relay:
         if route is not None:
             capture.endpoint_name = route.endpoint_name
             capture.endpoint = route.endpoint
-            capture.dialect = route.dialect
+            capture.target = target(route, capture.raw_path, capture.query)
+            capture.operation, dialect = operation(capture.method, capture.target.partition("?")[0])
+            capture.dialect = dialect or route.dialect
         if refused is not None:
             raise refused
         if route is None:
@@ -179,7 +181,6 @@ class Relay:
         if len(self.open) > self._limits.max_requests:
             raise Rejected("too many requests are open; try again shortly.", status=503, error_type="limit")
         capture.upstream = route.upstream_name
-        capture.target = target(route, capture.raw_path, capture.query)
         capture.sent_headers = headers.forwarded(capture.headers)
         return route
 
@@ -228,7 +229,7 @@ class Relay:
             sent(capture, self._limits)
         try:
             response = await self._client.send(
-                capture.method, route.base + (capture.target or ""), capture.sent_headers, body, connecting, fresh=fresh
+                capture.method, route.base + capture.target, capture.sent_headers, body, connecting, fresh=fresh
             )
         except RelayError as raised:
             error = raised
@@ -303,12 +304,11 @@ class Relay:
                 capture.reader, capture.read_error = None, type(exc).__name__
 
     def _reader(self, capture: Capture, response: Response) -> responses.ResponseReader:
-        kind, dialect = operation(capture.method, (capture.target or "").partition("?")[0])
         content_type = headers.first(response.headers, b"content-type") or b""
         content_encoding = headers.first(response.headers, b"content-encoding") or b""
         return responses.reader(
-            operation=kind,
-            dialect=dialect or capture.dialect,
+            operation=capture.operation,
+            dialect=capture.dialect,
             content_type=content_type.decode("latin-1"),
             content_encoding=content_encoding.decode("latin-1"),
             status=response.status,

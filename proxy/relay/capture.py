@@ -98,8 +98,9 @@ class Capture:
     endpoint: Endpoint | None = None
     upstream: str | None = None
     dialect: str | None = None
-    target: str | None = None
-    """Path and query as sent upstream."""
+    operation: str = "other"
+    target: str = ""
+    """Path and query as they go upstream; empty where no endpoint has the path."""
     sent_headers: list[tuple[str, str]] = field(default_factory=list)
     status: int | None = None
     upstream_headers: RawHeaders = ()

@@ -16,7 +16,6 @@ from proxy.exchange import Attempt, Exchange, Headers, Hop, Outcome
 from proxy.ledger.changes import Arrived, Body, Finished, Opened
 from proxy.reading import caller, ratelimit
 from proxy.reading.facts import ResponseFacts
-from proxy.reading.operations import operation
 from proxy.reading.redact import Redactor
 from proxy.reading.request import RequestFacts, request_facts
 from proxy.relay import headers
@@ -55,7 +54,12 @@ class Finisher:
         bodies = _stored_bodies(capture, redactor, kept=kept)
         exchange = self._exchange(capture, response, {**ended, **_captured(bodies)})
         headers_kept = {hop: redactor.headers(fields) for hop, fields in _headers_by_hop(capture).items()}
-        return Finished(exchange=exchange, headers=headers_kept, bodies=bodies, chunks=tuple(capture.chunks) if len(capture.chunks) > 1 else ())
+        return Finished(
+            exchange=exchange,
+            headers=headers_kept,
+            bodies=bodies,
+            chunks=tuple(capture.chunks) if len(capture.chunks) > 1 else (),
+        )
 
     def _redactor(self, capture: Capture) -> Redactor:
         if capture.redactor is None:
@@ -67,7 +71,6 @@ class Finisher:
         """What is known at accept."""
         redactor = self._redactor(capture)
         path = _path(capture)
-        kind, dialect = operation(capture.method, (capture.target or path).partition("?")[0])
         endpoint = capture.endpoint
         return Exchange(
             request_id=capture.request_id,
@@ -81,9 +84,9 @@ class Finisher:
             workflow=endpoint.workflow if endpoint else None,
             billing=endpoint.billing if endpoint else None,
             upstream=capture.upstream,
-            dialect=dialect or capture.dialect,
-            provider=dialect or capture.dialect,
-            operation=kind,
+            dialect=capture.dialect,
+            provider=capture.dialect,
+            operation=capture.operation,
             trace_id=capture.trace_id,
             span_id=capture.span_id,
             parent_span_id=capture.parent_span_id,

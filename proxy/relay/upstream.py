@@ -53,14 +53,19 @@ _connecting: ContextVar[Connecting] = ContextVar("connecting")
 
 
 class _Handler(ResponseHandler):
-    """Knows whether any byte came back since the request was given its connection."""
+    """Knows whether any byte came back since the request was given its connection, and how that was lost."""
 
     answered = False
     used = False
+    reset = False
 
     def data_received(self, data: bytes) -> None:
         self.answered = True
         super().data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.reset = exc is not None
+        super().connection_lost(exc)
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -87,10 +92,11 @@ class _Connector(aiohttp.TCPConnector):
 class Response:
     """An upstream answer whose body is read as it arrives."""
 
-    __slots__ = ("_response", "headers", "status")
+    __slots__ = ("_handler", "_response", "headers", "status")
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, handler: _Handler | None) -> None:
         self._response = response
+        self._handler = handler
         self.status = response.status
         self.headers = response.raw_headers
 
@@ -102,7 +108,10 @@ class Response:
         try:
             return await self._response.content.readany()
         except (aiohttp.ClientError, OSError) as exc:
-            raise _broken(exc) from exc
+            reset = self._handler is not None and self._handler.reset
+            raise UpstreamTruncated(
+                "the upstream's answer broke off.", error_type="reset" if reset else "truncated"
+            ) from exc
 
     @property
     def ended(self) -> bool:
@@ -169,7 +178,7 @@ class Client:
             )
         except (aiohttp.ClientError, OSError, ValueError) as exc:
             raise _unanswered(exc, connecting) from exc
-        return Response(response)
+        return Response(response, connecting.handler)
 
     async def close(self) -> None:
         """Closes every connection."""
@@ -199,8 +208,3 @@ _CONNECT_FAILURES: tuple[tuple[type[Exception], str, str], ...] = (
     (aiohttp.ClientSSLError, "tls", "the TLS handshake with the upstream failed; check its URL."),
     (aiohttp.ClientConnectorError, "connect", "the upstream refused the connection; is it up?"),
 )
-
-
-def _broken(exc: Exception) -> UpstreamTruncated:
-    reset = isinstance(exc.__cause__ or exc, ConnectionError)
-    return UpstreamTruncated("the upstream's answer broke off.", error_type="reset" if reset else "truncated")

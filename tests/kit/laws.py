@@ -14,7 +14,7 @@ import zstandard
 from proxy.ledger.verify import verify
 
 from proxy.ledger.folder import Folder
-from tests.kit.process import Proxy, wait
+from tests.kit.process import Proxy, Row, wait
 
 CANARY = "canary7f3a91d2c4"
 """Part of every secret that the tests send."""
@@ -41,7 +41,7 @@ def _no_canary(proxy: Proxy, payloads: Iterable[bytes]) -> None:
     places: dict[str, bytes] = {str(path): path.read_bytes() for path in _files(proxy.data)}
     places["output"] = proxy.said().encode()
     places["/metrics"] = proxy.metrics().encode() if _alive(proxy) else b""
-    places["bodies"] = b"\n".join(_decompressed(row["data"]) for row in proxy.rows("SELECT data FROM bodies"))
+    places["bodies"] = b"\n".join(_decompressed(row) for row in proxy.rows("SELECT data, codec FROM bodies"))
     places["otlp"] = b"\n".join(payloads)
     spellings = (CANARY.encode(), base64.b64encode(CANARY.encode())[:-2])
     found = [name for name, data in places.items() for spelling in spellings if spelling in data]
@@ -56,5 +56,6 @@ def _alive(proxy: Proxy) -> bool:
     return proxy._process is not None and proxy._process.poll() is None
 
 
-def _decompressed(data: bytes) -> bytes:
-    return zstandard.ZstdDecompressor().decompressobj().decompress(data) if data else b""
+def _decompressed(row: Row) -> bytes:
+    data: bytes = row["data"]
+    return zstandard.ZstdDecompressor().decompressobj().decompress(data) if row["codec"] == "zstd" else data

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+TLS_HANDSHAKE = b"\x16\x03"
 LINGER_RESET = struct.pack("ii", 1, 0)
 
 
@@ -164,6 +165,9 @@ class Upstream:
 def _read_head(sock: socket.socket, seen: Seen, data: bytes) -> bytes:
     while b"\r\n\r\n" not in data:
         data += _some(sock)
+        if data.startswith(TLS_HANDSHAKE):
+            sock.sendall(b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")
+            raise ConnectionError
     seen.head, rest = data.split(b"\r\n\r\n", 1)
     return rest
 

@@ -206,6 +206,7 @@ def test_a_request_that_was_answered_with_a_byte_is_never_sent_again(relayed: Re
     reply = relayed.ask(MESSAGES)
     assert reply.status == 502
     assert [seen.line for seen in relayed.upstream.seen].count(b"POST /v1/messages HTTP/1.1") == 1
+    relayed.proxy.exchange(reply.request_id)
     attempts = relayed.proxy.rows("SELECT * FROM attempts WHERE request_id = ?", reply.request_id)
     assert [attempt["error_type"] for attempt in attempts] == ["reset"]
 
