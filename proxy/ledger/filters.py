@@ -63,7 +63,7 @@ def clause(conn: sqlite3.Connection, where: Filter) -> Clause:
         *_by_outcome(where.outcome),
     ]
     if where.request_id is not None:
-        any_id = "e.request_id = ? OR e.upstream_request_id = ? OR e.message_id = ?"
+        any_id = "(e.request_id = ? OR e.upstream_request_id = ? OR e.message_id = ?)"
         parts.append((any_id, (where.request_id,) * 3))
     return Clause(
         _index(where), tuple(condition for condition, _ in parts), tuple(each for _, values in parts for each in values)

@@ -36,8 +36,12 @@ class Finding:
 
 
 def verify(folder: Folder) -> list[Finding]:
-    """Everything that is wrong with the ledger; empty when all laws hold. Raises sqlite3.Error when unreadable."""
-    with closing(reader(folder.ledger)) as conn:
+    """Everything that is wrong with the ledger; empty when all laws hold. Raises sqlite3.Error when it is locked."""
+    try:
+        conn = reader(folder.ledger)
+    except sqlite3.DatabaseError as error:
+        return [Finding("integrity", "ledger", f"cannot be opened ({error})")]
+    with closing(conn):
         conn.execute("BEGIN")
         found: list[tuple[str, object, str]] = []
         for check in (_integrity, _recorded_once, _journal, _cursors, _contents, _references, _facets):
@@ -119,7 +123,9 @@ def _cursors(conn: sqlite3.Connection) -> _Found:
 
 
 def _contents(conn: sqlite3.Connection) -> _Found:
-    for number, digest, size, codec, data in conn.execute("SELECT id, sha256, size, codec, data FROM bodies"):
+    for number, digest, size, codec, data in conn.execute(
+        "SELECT id, sha256, size, codec, CAST(data AS BLOB) FROM bodies"
+    ):
         sha, length = hashlib.sha256(), 0
         try:
             for piece in bodies.unpack(codec, data):
