@@ -20,6 +20,7 @@ from proxy.observer import genai, trace
 from proxy.observer.text import clipped
 
 MOST_ATTEMPTS = 4
+_LONGEST_NAME = 200
 _METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
 _OTHER_METHOD = "_OTHER"
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
@@ -44,7 +45,8 @@ def spans(exchange: Exchange, cost: Cost | None, resource: Resource, scope: Inst
 
 def size(span: ReadableSpan) -> int:
     """About how many bytes a span takes when encoded, rather too many than too few."""
-    return 200 + sum(len(name) + len(str(value).encode()) + 12 for name, value in (span.attributes or {}).items())
+    held = sum(len(name) + len(str(value).encode()) + 12 for name, value in (span.attributes or {}).items())
+    return 250 + len(span.name.encode()) + len((span.status.description or "").encode()) + held
 
 
 def _server(exchange: Exchange, omitted: int, resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
@@ -99,7 +101,7 @@ def _client_name(exchange: Exchange) -> str:
     operation = genai.operation_name(exchange.operation)
     if operation is None:
         return _name(exchange)
-    return operation if exchange.model is None else f"{operation} {clipped(exchange.model)}"
+    return operation if exchange.model is None else f"{operation} {clipped(exchange.model, _LONGEST_NAME)}"
 
 
 def _server_attributes(exchange: Exchange, omitted: int) -> dict[str, _Value]:

@@ -83,7 +83,7 @@ class Table:
         """All series as they are now, ordered by name and labels; not to be changed."""
         with self._lock:
             rows = list(self._series.items())
-        rows.sort(key=lambda row: (row[0][0], [str(label) for label in row[0][1]]))
+        rows.sort(key=lambda row: (row[0][0], ["" if label is None else str(label) for label in row[0][1]]))
         return [one for _, one in rows]
 
     def values(self, attribute: str) -> Iterator[Label]:

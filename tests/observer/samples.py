@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
+from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
+
 from proxy.exchange import Attempt, Exchange, Outcome, Usage, UsageSource, WindowReading
+from proxy.ledger import cursors
 from proxy.ledger.changes import Change, Finished
 from proxy.ledger.connect import reader
 from proxy.ledger.counters import Counters
@@ -18,11 +24,12 @@ from proxy.observer.delivery import Pace
 from proxy.observer.loop import Observer
 from proxy.settings.otlp import Exporter, Otlp
 from proxy.settings.shape import Retention
-from tests.kit.process import wait
-from tests.receiver import Receiver
+from tests.receiver import Receiver, values
 
 START_NS = 1_795_000_000_000_000_000
 SECOND_NS = 1_000_000_000
+PAGES = "http://127.0.0.1:8081/requests/"
+Clock = Callable[[], int]
 FAST = Pace(first=0.02, most=0.05, slow=0.1, asked=0.3)
 WINDOWS = (WindowReading("acme", "5h", 37.5, 1_795_010_000, "allowed"),)
 
@@ -121,9 +128,7 @@ def refused(number: int = 1) -> Exchange:
         error_type="rate_limit_error",
         error_message=message,
         first_token_ms=None,
-        attempts=(
-            replace(attempt(status=429, exchange=number), error_type="rate_limit_error", error_message=message),
-        ),
+        attempts=(replace(attempt(status=429, exchange=number), error_type="rate_limit_error", error_message=message),),
     )
 
 
@@ -146,5 +151,65 @@ def store(folder: Folder, exchanges: Sequence[Exchange], process: str = "relay-1
     counters.close()
 
 
-def _telling(change: Change):  # type: ignore[no-untyped-def]
+def otlp(receiver: Receiver, *signals: str, timeout: float = 5.0, compression: str = "none") -> Otlp:
+    """Exporters of these signals (metrics, logs, traces) to a receiver; all of them if none is named."""
+    made = {
+        signal: Exporter(f"{receiver.url}/v1/{signal}", timeout=timeout, compression=compression)
+        for signal in signals or ("metrics", "logs", "traces")
+    }
+    return Otlp(metrics=made.get("metrics"), logs=made.get("logs"), traces=made.get("traces"))
+
+
+def observer(folder: Folder, target: Otlp, *, interval_s: float = 0.05, clock_ns: Clock = time.time_ns) -> Observer:
+    """An observer that waits for nothing longer than a test likes to; not yet started."""
+    return Observer(
+        folder,
+        target,
+        Retention(),
+        {"default": "acme"},
+        metric_interval_s=interval_s,
+        pages=PAGES,
+        pace=FAST,
+        poll_s=0.02,
+        fold_s=0.05,
+        patience_s=0.2,
+        clock_ns=clock_ns,
+    )
+
+
+@contextmanager
+def observing(folder: Folder, target: Otlp, **options: float) -> Iterator[Observer]:
+    """A running observer."""
+    one = observer(folder, target, **options)  # type: ignore[arg-type]
+    one.start()
+    try:
+        yield one
+    finally:
+        one.stop()
+
+
+def messages(records: Iterable[LogRecord], kind: str = "completed") -> list[str]:
+    """Request ids of the records of one kind, in order."""
+    bodies = [json.loads(record.body.string_value) for record in records]
+    return [str(body["request_id"]) for body in bodies if body["msg"] == kind]
+
+
+def value(metrics: Iterable[Metric], name: str, **labels: str) -> float:
+    """The newest value of a counter or gauge, summed over the series that have these labels."""
+    return sum(
+        point.as_int or point.as_double
+        for metric in metrics
+        if metric.name == name
+        for point in (metric.sum if metric.HasField("sum") else metric.gauge).data_points
+        if labels.items() <= values(point.attributes).items()
+    )
+
+
+def cursor(folder: Folder, name: str) -> int | None:
+    """Where a signal stands."""
+    with closing(reader(folder.ledger)) as conn:
+        return cursors.get(conn, name)
+
+
+def _telling(change: Change) -> Callable[[], Change]:
     return lambda: change
