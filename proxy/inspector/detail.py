@@ -139,7 +139,7 @@ def _response_panel(
         "answer": blocks,
         "raw": None,
         "asked_raw": raw,
-        "toggle": "" if not received.data else "Show raw SSE" if received.is_stream else "Show JSON",
+        "toggle": "Show raw SSE" if received.is_stream else "" if blocks is None else "Show JSON",
         "response_note": " ".join(received.notes),
         "response_part": part,
         "response_cut": cut,

@@ -122,7 +122,10 @@ def badge(exchange: Exchange) -> Badge:
     }.get(exchange.outcome, ("error", "✕"))
     words = _WORDS[exchange.outcome]
     if level == "error" and exchange.error_type:
-        words = exchange.error_type if exchange.outcome is Outcome.UPSTREAM_ERROR else f"{words}: {exchange.error_type}"
+        words = {
+            Outcome.UPSTREAM_ERROR: exchange.error_type,
+            Outcome.ERROR_IN_STREAM: f"in stream: {exchange.error_type}",
+        }.get(exchange.outcome, f"{words}: {exchange.error_type}")
     return Badge(level, mark, status, words, exchange.error_message or words)
 
 
@@ -156,9 +159,9 @@ def first_answer(exchange: Exchange) -> tuple[str, str]:
     if exchange.ttft_ms is not None:
         return formats.milliseconds(exchange.ttft_ms), "From sending the request to the first token"
     if exchange.stream or exchange.sent_ms is None or exchange.first_byte_ms is None:
-        return formats.UNKNOWN, "No first token"
+        return formats.UNKNOWN, "no first token"
     waited = max(0.0, exchange.first_byte_ms - exchange.sent_ms)
-    return formats.milliseconds(waited), "From sending the request to the first byte (not streamed)"
+    return formats.milliseconds(waited), "From sending the request to the first byte"
 
 
 def money(exchange: Exchange, cost: Cost | None) -> Money:

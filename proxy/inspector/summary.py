@@ -60,19 +60,26 @@ def cards(exchange: Exchange, cost: Cost | None) -> tuple[Card, ...]:
     usage = exchange.usage
     latency, latency_title = first_answer(exchange)
     five, hour = formats.count(usage.cache_creation_5m_tokens), formats.count(usage.cache_creation_1h_tokens)
+    total = usage.input_tokens_total
     hint = "list price" if exchange.billing != "subscription" else "list value, included"
     if cost is None:
         hint = "no price known" if exchange.outcome is not None else "still running"
     return (
         Card("Input tokens", formats.count(usage.input_tokens), "prompt, uncached"),
         Card("Output tokens", formats.count(usage.output_tokens), _output_hint(exchange)),
-        Card("Cache created", formats.count(usage.cache_creation_tokens), f"5 min {five} · 1 h {hour}"),
         Card(
-            "Cache read", formats.count(usage.cache_read_tokens), f"of {formats.count(usage.input_tokens_total)} input"
+            "Cache created",
+            formats.count(usage.cache_creation_tokens),
+            "" if usage.cache_creation_tokens is None else f"5 min {five} · 1 h {hour}",
         ),
+        Card("Cache read", formats.count(usage.cache_read_tokens), "" if total is None else f"of {total:,} input"),
         Card("Total cost", formats.usd(cost.total_usd if cost else None), hint),
         Card("Latency", latency, latency_title.removeprefix("From sending the request ")),
-        Card("Duration", formats.milliseconds(exchange.duration_ms), f"{formats.rate(exchange.output_rate)} output"),
+        Card(
+            "Duration",
+            formats.milliseconds(exchange.duration_ms),
+            "" if exchange.output_rate is None else f"{formats.rate(exchange.output_rate)} output",
+        ),
     )
 
 
@@ -102,14 +109,15 @@ def tokens(exchange: Exchange) -> tuple[Fact, ...]:
 
 def timings(exchange: Exchange) -> Timings:
     """Where the time went."""
-    latency, latency_title = first_answer(exchange)
-    rate_of = "" if exchange.first_token_ms is not None else " (over the whole duration)"
+    latency, _ = first_answer(exchange)
+    whole = exchange.first_token_ms is None and exchange.output_rate is not None
+    waited = exchange.ttft_ms is None and latency != formats.UNKNOWN
     return Timings(
         phases=_phases(exchange),
         figures=(
-            ("First token latency" if exchange.ttft_ms is not None else latency_title, latency),
+            ("First byte latency" if waited else "First token latency", latency),
             ("Generation time", formats.milliseconds(exchange.generation_ms)),
-            (f"Throughput{rate_of}", formats.rate(exchange.output_rate)),
+            ("Throughput, of the whole duration" if whole else "Throughput", formats.rate(exchange.output_rate)),
             ("Upstream round trip", formats.milliseconds(exchange.upstream_ms)),
             ("Connecting", formats.milliseconds(exchange.connect_ms)),
             ("Time in the proxy", formats.milliseconds(exchange.overhead_ms)),
@@ -211,7 +219,7 @@ def _output_hint(exchange: Exchange) -> str:
         return "broken off; the last value reported"
     if exchange.usage.reasoning_tokens:
         return f"reasoning {exchange.usage.reasoning_tokens:,}"
-    return "in the answer"
+    return "" if exchange.usage.output_tokens is None else "in the answer"
 
 
 def _phases(exchange: Exchange) -> tuple[Phase, ...]:
