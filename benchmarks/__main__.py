@@ -37,6 +37,7 @@ def visit(peer: Peer, workload: Workload, units: int) -> dict[str, float]:
     """CPU in µs per unit by process, and the median time to first byte in ms."""
     before = peer.cpu()
     measured = asyncio.run(workload(peer.port))
+    peer.settle()
     after = peer.cpu()
     figures = {name: (after[name] - before[name]) * 1e6 / units for name in after}
     return {**figures, "first byte": measured.p50()}

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import psutil
 
+IDLE_S = 1.0
 NGINX = """
 worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 4096; }}
@@ -40,6 +41,15 @@ class Peer:
     name: str
     port: int
     processes: dict[str, psutil.Process]
+
+    def settle(self) -> None:
+        """Waits until the server has done what a workload left behind: records to commit, signals to send."""
+        deadline = time.monotonic() + 60
+        while self.processes and time.monotonic() < deadline:
+            before = sum(self.cpu().values())
+            time.sleep(IDLE_S)
+            if sum(self.cpu().values()) - before < 0.04 * IDLE_S:
+                return
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far, by process."""
@@ -75,7 +85,7 @@ def nginx(port: int, core: int) -> Iterator[Peer]:
         own = free_port()
         config = Path(folder, "nginx.conf")
         config.write_text(NGINX.format(folder=folder, upstream=port, port=own))
-        os.chmod(folder, 0o711)  # nginx's worker is another user
+        os.chmod(folder, 0o711)  # noqa: S103  # nginx's worker is another user
         with _started([binary, "-c", str(config), "-p", folder], core) as master:
             _await(own)
             [worker] = psutil.Process(master.pid).children()
@@ -85,16 +95,14 @@ def nginx(port: int, core: int) -> Iterator[Peer]:
 @contextlib.contextmanager
 def ours(port: int, core: int) -> Iterator[Peer]:
     """This proxy with everything on: bodies captured, metrics, logs and spans exported."""
-    from tests.receiver import Receiver
-
-    with tempfile.TemporaryDirectory() as folder, Receiver().running() as collector:
+    with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "anthropic-proxy.toml")
         config.write_text(
             f'[relay]\nlisten = "127.0.0.1:0"\n[inspector]\nlisten = "127.0.0.1:0"\n'
             f'[upstreams.anthropic]\nurl = "http://127.0.0.1:{port}"\n'
         )
         command = [sys.executable, "-m", "proxy", "serve", "--config", str(config), "--data", f"{folder}/data"]
-        with _started(command, core, OTEL_EXPORTER_OTLP_ENDPOINT=collector.url):
+        with _started(command, core, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}"):
             run = _run_file(Path(folder, "data", "run.json"))
             own = int(run["relay"].rsplit(":", 1)[1])
             _await(own)

@@ -1,4 +1,4 @@
-"""A cheap upstream: answers calls at once and plays paced event streams."""
+"""A cheap upstream: answers calls at once, plays paced event streams, and takes OTLP like a collector."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nrequest-id: req_bench\r\ncontent-length: %d\r\n\r\n"
     % len(ANSWER)
 )
+TAKEN = b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n"
+TELEMETRY = (b"POST /v1/logs", b"POST /v1/metrics", b"POST /v1/traces")
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 START = (
     b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant",'
@@ -53,7 +55,9 @@ class Serving(asyncio.Protocol):
                 return
             self._data = body[int(length or 0) :]
             events = _field(head, b"x-events")
-            if events is None:
+            if head.startswith(TELEMETRY):
+                self._transport.write(TAKEN)
+            elif events is None:
                 self._transport.write(HEAD + ANSWER)
             else:
                 count, rate = events.split(b"/")
