@@ -10,7 +10,7 @@ import msgspec
 from proxy.settings.keys import Key, KeyPath, all_keys
 from proxy.settings.load import Loaded
 from proxy.settings.otlp import Exporter, Otlp
-from proxy.settings.shape import Settings
+from proxy.settings.shape import WITH_UNIT, Settings
 from proxy.settings.units import duration_text, size_text
 
 MASK = "***"
@@ -36,6 +36,10 @@ def schema() -> dict[str, object]:
     definitions = whole["$defs"]
     del definitions["Telemetry"]["properties"]["otlp"], definitions["Otlp"], definitions["Exporter"]
     del definitions["Upstream"]["required"]
+    for definition in definitions.values():
+        for found in definition["properties"].values():
+            if WITH_UNIT.items() <= found.items():
+                found["type"] = [found["type"], "string"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "anthropic-proxy.toml",

@@ -17,16 +17,16 @@ _KIB = 1024
 _MIB = 1024**2
 _GIB = 1024**3
 _DAY = 86_400.0
+_LONGEST = 36_500 * _DAY
+
+WITH_UNIT = {"$comment": "a number, or a text with a unit"}
+"""Marks in the JSON Schema what may be written with a unit."""
 
 BUILT_IN_UPSTREAM = "https://api.anthropic.com"
 
-Size = Annotated[int, Meta(ge=1, le=2**50, extra={"unit": "bytes"}, extra_json_schema={"type": ["integer", "string"]})]
-Duration = Annotated[
-    float, Meta(ge=0, le=36_500 * _DAY, extra={"unit": "seconds"}, extra_json_schema={"type": ["number", "string"]})
-]
-Wait = Annotated[
-    float, Meta(gt=0, le=36_500 * _DAY, extra={"unit": "seconds"}, extra_json_schema={"type": ["number", "string"]})
-]
+Size = Annotated[int, Meta(ge=1, le=2**50, extra={"unit": "bytes"}, extra_json_schema=WITH_UNIT)]
+Duration = Annotated[float, Meta(ge=0, le=_LONGEST, extra={"unit": "seconds"}, extra_json_schema=WITH_UNIT)]
+Wait = Annotated[float, Meta(gt=0, le=_LONGEST, extra={"unit": "seconds"}, extra_json_schema=WITH_UNIT)]
 """A duration that cannot be nothing."""
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Listen = Annotated[str, Meta(examples=["127.0.0.1:8080", "[::1]:0"])]

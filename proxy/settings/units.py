@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_AMOUNT = re.compile(r"(\d{1,15}(?:\.\d{1,9})?)\s*([A-Za-z]*)")
+_AMOUNT = re.compile(r"(\d{1,16}(?:\.\d{1,9})?)\s*([A-Za-z]*)")
 _BYTES = {
     "": 1,
     "B": 1,
@@ -55,4 +55,5 @@ def _spelled(value: float, units: dict[str, int] | dict[str, float], smallest: s
     for unit, worth in units.items():
         if value and value % worth == 0:
             return f"{value // worth:.0f}{unit}"
-    return f"{value:g}{smallest}" if value < 1_000_000 else f"{value:.0f}{smallest}"
+    whole, _, fraction = f"{value:.9f}".partition(".")
+    return ".".join(filter(None, (whole, fraction.rstrip("0")))) + smallest

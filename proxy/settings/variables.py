@@ -51,5 +51,6 @@ def _path(variable: str, key: Key, names: Mapping[str, frozenset[str]]) -> KeyPa
 
 
 def _suggestion(variable: str, keys: tuple[Key, ...]) -> str:
-    close = difflib.get_close_matches(variable, [key.variable for key in keys], n=1)
-    return f"did you mean {close[0]}?" if close else "`anthropic-proxy config show` lists them"
+    names = {key.variable.removeprefix(PREFIX): key.variable for key in keys}
+    close = difflib.get_close_matches(variable.removeprefix(PREFIX), names, n=1)
+    return f"did you mean {names[close[0]]}?" if close else "`anthropic-proxy config show` lists them"

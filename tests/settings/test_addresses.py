@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+
+from proxy.settings.addresses import Address, leads_to, of_url, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:8080", Address("127.0.0.1", 8080)),
+        ("localhost:0", Address("localhost", 0)),
+        ("[::1]:8080", Address("::1", 8080)),
+        ("proxy.example.com:65535", Address("proxy.example.com", 65_535)),
+    ],
+)
+def test_host_and_port_are_read_and_written(text: str, address: Address) -> None:
+    assert parse(text) == address
+    assert str(address) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "8080", ":8080", "host", "host:", "host:65536", "host:-1", "::1:80", "[x]:1", "a/b:1"]
+)
+def test_what_is_no_address_is_none(text: str) -> None:
+    assert parse(text) is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "LocalHost"])
+def test_loopback_is_known_by_number_and_name(host: str) -> None:
+    assert Address(host, 1).loopback
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "example.com", "localhost.example.com"])
+def test_every_other_address_lets_machines_in(host: str) -> None:
+    """H9"""
+    assert not Address(host, 1).loopback
+
+
+@pytest.mark.parametrize(
+    ("host", "reachable"),
+    [("0.0.0.0", "127.0.0.1"), ("::", "::1"), ("192.0.2.1", "192.0.2.1"), ("localhost", "localhost")],
+)
+def test_a_wildcard_is_reached_by_loopback(host: str, reachable: str) -> None:
+    assert Address(host, 80).reachable == Address(reachable, 80)
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("https://api.anthropic.com", Address("api.anthropic.com", 443)),
+        ("http://[::1]/x", Address("::1", 80)),
+        ("http://host:9000/a?b", Address("host", 9000)),
+        ("http://host:x", None),
+        ("http://", None),
+        ("ftp://host", None),
+        ("http://[::1", None),
+    ],
+)
+def test_a_url_leads_to_host_and_port(url: str, address: Address | None) -> None:
+    assert of_url(url) == address
+
+
+@pytest.mark.parametrize(
+    ("target", "listener", "same"),
+    [
+        ("127.0.0.1:8080", "127.0.0.1:8080", True),
+        ("localhost:8080", "127.0.0.1:8080", True),
+        ("127.0.0.1:8080", "localhost:8080", True),
+        ("127.0.0.1:8080", "0.0.0.0:8080", True),
+        ("127.0.0.1:8080", "127.0.0.1:8081", False),
+        ("127.0.0.2:8080", "127.0.0.1:8080", False),
+        ("192.0.2.1:8080", "0.0.0.0:8080", False),
+        ("unknown.invalid:8080", "127.0.0.1:8080", False),
+    ],
+)
+def test_a_target_leads_to_a_listener_of_the_same_place(target: str, listener: str, same: bool) -> None:
+    here, there = parse(target), parse(listener)
+    assert here is not None
+    assert there is not None
+    assert leads_to(here, there) is same

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from proxy.settings.errors import SettingsError
+from proxy.settings.load import load
+from proxy.settings.shape import Settings
+from proxy.settings.sources import Flag
+
+FILE = "anthropic-proxy.toml"
+FLAG = Flag("--listen", "relay.listen", "127.0.0.1:3")
+VARIABLE = {"ANTHROPIC_PROXY_RELAY_LISTEN": "127.0.0.1:2"}
+
+
+def test_without_anything_given_the_settings_are_the_defaults(tmp_path: Path) -> None:
+    loaded = load(environ={}, folder=tmp_path)
+    assert (loaded.settings, loaded.origins, loaded.file) == (Settings(), {}, None)
+
+
+@pytest.mark.parametrize(
+    ("file", "environ", "flags", "listen", "origin"),
+    [
+        (False, {}, (), "127.0.0.1:8080", None),
+        (True, {}, (), "127.0.0.1:1", f"{FILE}:2"),
+        (True, VARIABLE, (), "127.0.0.1:2", "ANTHROPIC_PROXY_RELAY_LISTEN"),
+        (True, VARIABLE, (FLAG,), "127.0.0.1:3", "--listen"),
+        (False, VARIABLE, (FLAG,), "127.0.0.1:3", "--listen"),
+    ],
+)
+def test_a_flag_goes_before_a_variable_before_the_file_before_the_default(
+    tmp_path: Path, file: bool, environ: dict[str, str], flags: tuple[Flag, ...], listen: str, origin: str | None
+) -> None:
+    if file:
+        (tmp_path / FILE).write_text('[relay]\nlisten = "127.0.0.1:1"\n')
+    loaded = load(flags, environ=environ, folder=tmp_path)
+    assert loaded.settings.relay.listen == listen
+    assert loaded.origins.get("relay.listen") == origin
+
+
+def test_keys_of_one_table_may_come_from_different_places(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('[relay]\nlisten = "127.0.0.1:1"\n[endpoints.a-b]\norganization = "acme"\n')
+    environ = {"ANTHROPIC_PROXY_RELAY_MAX_HEADERS": "7", "ANTHROPIC_PROXY_ENDPOINTS_A_B_BILLING": "free"}
+    settings = load(environ=environ, folder=tmp_path).settings
+    assert (settings.relay.listen, settings.relay.max_headers) == ("127.0.0.1:1", 7)
+    endpoint = settings.endpoints["a-b"]
+    assert (endpoint.path, endpoint.organization, endpoint.billing) == ("/a-b", "acme", "free")
+
+
+def test_paths_of_a_file_start_from_its_folder_and_those_of_a_flag_from_the_working_folder(tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "x.toml").write_text('data = "ledger"\n')
+    assert load(config=Path("inner/x.toml"), environ={}, folder=tmp_path).settings.data == inner / "ledger"
+    flagged = load((Flag("--data", "data", "ledger"),), environ={}, folder=tmp_path)
+    assert flagged.settings.data == tmp_path / "ledger"
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError) as raised:
+        load(config=Path("nowhere.toml"), environ={}, folder=tmp_path)
+    assert str(raised.value) == "nowhere.toml: cannot be read: No such file or directory"
+
+
+def test_telemetry_goes_where_the_standard_variables_say(tmp_path: Path) -> None:
+    environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_METRIC_EXPORT_INTERVAL": "500"}
+    telemetry = load(environ=environ, folder=tmp_path).settings.telemetry
+    assert telemetry.metric_interval == 0.5
+    assert telemetry.otlp.logs is not None
+    assert telemetry.otlp.logs.endpoint == "http://127.0.0.1:4318/v1/logs"
+
+
+def test_telemetry_cannot_be_sent_elsewhere_by_the_file(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text('[telemetry.otlp.logs]\nendpoint = "http://x"\n')
+    with pytest.raises(SettingsError, match=r"^anthropic-proxy\.toml:2: telemetry\.otlp is not a setting"):
+        load(environ={}, folder=tmp_path)
