@@ -35,10 +35,10 @@ class Packed:
         """Whether there is anything to store besides what is known of it."""
         return self.size > 0
 
-    def compress(self) -> None:
+    def compress(self, compressor: zstandard.ZstdCompressor) -> None:
         """Compress, once."""
         if not self.codec:
-            data = zstandard.ZstdCompressor(level=LEVEL).compress(self.data)
+            data = compressor.compress(self.data)
             self.codec = "zstd" if len(data) < self.size else "raw"
             self.data = data if self.codec == "zstd" else self.data
 
@@ -70,16 +70,21 @@ class StoredBody:
         return b"".join(self.pieces())
 
 
+def compressor() -> zstandard.ZstdCompressor:
+    """What bodies are compressed by. Making one costs more than compressing a small body: keep it, per thread."""
+    return zstandard.ZstdCompressor(level=LEVEL)
+
+
 def pack(body: Body) -> Packed:
     """Hash `body`; it is compressed when it proves to be new."""
     whole = b"".join(body.chunks)
     return Packed(body, hashlib.sha256(whole).digest(), len(whole), "", whole)
 
 
-def compress_new(conn: sqlite3.Connection, packed: Packed) -> None:
+def compress_new(conn: sqlite3.Connection, packed: Packed, compressor: zstandard.ZstdCompressor) -> None:
     """Compress ahead of the transaction, unless the same content is stored already."""
     if packed.kept and _reference(conn, packed.digest) is None:
-        packed.compress()
+        packed.compress(compressor)
 
 
 def put(conn: sqlite3.Connection, request_id: str, hop: Hop, body: Body | Packed) -> None:
@@ -159,7 +164,8 @@ def _content(conn: sqlite3.Connection, packed: Packed) -> int:
     reference = _reference(conn, packed.digest)
     if reference is not None:
         return reference
-    packed.compress()
+    if not packed.codec:
+        packed.compress(compressor())
     done = conn.execute(
         "INSERT INTO bodies (sha256, size, codec, data) VALUES (?, ?, ?, ?)",
         (packed.digest, packed.size, packed.codec, packed.data),

@@ -11,14 +11,14 @@ from itertools import accumulate
 import zstandard
 
 
-def pack(chunks: Sequence[tuple[int, float]]) -> bytes:
+def pack(chunks: Sequence[tuple[int, float]], compressor: zstandard.ZstdCompressor) -> bytes:
     """Pack (byte offset, milliseconds) pairs; times are kept to the microsecond."""
     offsets = [offset for offset, _ in chunks]
     times = [round(ms * 1000) for _, ms in chunks]
     numbers = array("q", _differences(offsets) + _differences(times))
     if sys.byteorder == "big":
         numbers.byteswap()
-    return zstandard.ZstdCompressor(level=3).compress(numbers.tobytes())
+    return compressor.compress(numbers.tobytes())
 
 
 def unpack(packed: bytes) -> list[tuple[int, float]]:

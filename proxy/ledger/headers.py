@@ -16,14 +16,16 @@ Rows = list[tuple[str, str | None, str | None]]
 def pack(headers: Mapping[Hop, Headers]) -> tuple[Rows, bool]:
     """The rows of one exchange, and whether all pairs could be kept as they were."""
     rows: Rows = []
-    first: dict[str, str] = {}
     intact = True
     for hop, pairs in headers.items():
+        same = next((other for other in headers if headers[other] == pairs), hop)
+        if same is not hop:
+            rows.append((hop.value, None, same.value))
+            continue
         clean = [(text(name), text(value)) for name, value in pairs if isinstance(name, str) and isinstance(value, str)]
         intact = intact and clean == [tuple(pair) for pair in pairs]
         kept = json.dumps(clean, ensure_ascii=False, separators=(",", ":"))
-        same = first.setdefault(kept, hop.value)
-        rows.append((hop.value, kept, None) if same == hop.value else (hop.value, None, same))
+        rows.append((hop.value, kept, None))
     return rows, intact
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from proxy.ledger import bodies
 from proxy.ledger.backlog import ROW_BYTES, Backlog, Entry
 from proxy.ledger.changes import Change
 from proxy.ledger.connect import transaction, writer
@@ -53,6 +54,7 @@ class Recorder:
         self._connect = connect
         self._backlog = Backlog(counters, max_held)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._compressor = bodies.compressor()
         self._conn: sqlite3.Connection | None = None
         self._inode = 0
         self._trouble: Trouble | None = None
@@ -129,20 +131,20 @@ class Recorder:
         """Run the work; one that raises is counted and closes its exchange."""
         failed = None if entry.request_id is None else self._failed(entry.request_id)
         if entry.work is None:
-            return None if failed is None else prepare(failed)
+            return None if failed is None else prepare(failed, self._compressor)
         try:
             change = entry.work()
         except Exception as error:
             self._complain("poison", "a record could not be made", error)
             self._counters.add("poison")
-            return None if failed is None else prepare(failed)
+            return None if failed is None else prepare(failed, self._compressor)
         return self._prepare(change)
 
     def _prepare(self, change: Change | Failed | None, *, counted: bool = False) -> Prepared | None:
         """Make a change ready, or what can be kept of it."""
         while change is not None:
             try:
-                return prepare(change)
+                return prepare(change, self._compressor)
             except Exception as error:
                 self._complain("poison", "a record cannot be stored whole", error)
                 self._counters.add("poison", 0 if counted else 1)
@@ -180,7 +182,7 @@ class Recorder:
     def _commit(self, ready: Sequence[Prepared]) -> None:
         conn = self._connection()
         for each in ready:
-            each.compress(conn)
+            each.compress(conn, self._compressor)
         begun = time.perf_counter()
         with transaction(conn):
             write(conn, ready, self._clock_ns())
@@ -229,7 +231,7 @@ class Recorder:
         for each in ready:
             if each.has_bodies and not isinstance(each.change, Failed):
                 self._counters.add("disk_full")
-                light.append(prepare(without_bodies(each.change, "disk_full")))
+                light.append(prepare(without_bodies(each.change, "disk_full"), self._compressor))
             else:
                 light.append(each)
         return light

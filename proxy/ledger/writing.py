@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import zstandard
+
 from proxy.exchange import Exchange, Hop, Outcome, UsageSource
 from proxy.ledger import bodies, chunks, headers, journal
 from proxy.ledger.changes import Arrived, Body, Change, Finished, Opened
@@ -55,11 +57,11 @@ class Prepared:
         """Whether bytes of a body are in it."""
         return any(isinstance(body, bodies.Packed) and body.kept for _, body in self.bodies)
 
-    def compress(self, conn: sqlite3.Connection) -> None:
+    def compress(self, conn: sqlite3.Connection, compressor: zstandard.ZstdCompressor) -> None:
         """Compress what is new, before the transaction."""
         for _, body in self.bodies:
             if isinstance(body, bodies.Packed):
-                bodies.compress_new(conn, body)
+                bodies.compress_new(conn, body, compressor)
 
     @property
     def finishes(self) -> bool:
@@ -72,7 +74,7 @@ class Prepared:
         return _FAIL if isinstance(self.change, Failed) else _CLOSE
 
 
-def prepare(change: Change | Failed) -> Prepared:
+def prepare(change: Change | Failed, compressor: zstandard.ZstdCompressor) -> Prepared:
     """Make ready what `write` needs: values SQLite can hold, hashed bodies. May raise on absurd values."""
     if isinstance(change, Failed):
         return Prepared(change, text(change.request_id), _failed_row(change))
@@ -84,7 +86,7 @@ def prepare(change: Change | Failed) -> Prepared:
     values, intact = exchange_row(exchange)
     ready = Prepared(change, str(values[0]), values, intact)
     if isinstance(change, Finished):
-        _prepare_rest(ready, change)
+        _prepare_rest(ready, change, compressor)
     return ready
 
 
@@ -134,7 +136,7 @@ def write(conn: sqlite3.Connection, ready: Sequence[Prepared], now_ns: int) -> N
     journal.append(conn, closed, now_ns)
 
 
-def _prepare_rest(ready: Prepared, change: Finished) -> None:
+def _prepare_rest(ready: Prepared, change: Finished, compressor: zstandard.ZstdCompressor) -> None:
     exchange = change.exchange
     for (table, columns), records in zip(
         _CHILDREN, (exchange.attempts, exchange.windows, exchange.limits), strict=True
@@ -146,7 +148,7 @@ def _prepare_rest(ready: Prepared, change: Finished) -> None:
     ready.headers, intact = headers.pack(change.headers)
     ready.intact = ready.intact and intact
     ready.bodies = [(hop, bodies.pack(body) if isinstance(body, Body) else body) for hop, body in change.bodies.items()]
-    ready.chunks = chunks.pack(change.chunks) if change.chunks else None
+    ready.chunks = chunks.pack(change.chunks, compressor) if change.chunks else None
 
 
 def _write_rest(conn: sqlite3.Connection, ready: Prepared) -> None:

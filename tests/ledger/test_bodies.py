@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from proxy.exchange import Hop
 from proxy.ledger import bodies
-from proxy.ledger.bodies import StoredBody, pack
+from proxy.ledger.bodies import StoredBody, compressor, pack
 from proxy.ledger.changes import Body, Opened
 from proxy.ledger.folder import Folder
 from tests.ledger.samples import body, opened, request_id, rows, store
@@ -32,7 +32,7 @@ def _stored(conn: sqlite3.Connection, number: int, hop: Hop) -> StoredBody:
 def test_any_chunks_come_back_as_their_bytes(chunks: list[bytes]) -> None:
     packed = pack(Body(chunks, size=0))
     before = packed.data
-    packed.compress()
+    packed.compress(compressor())
     assert b"".join(bodies.unpack(packed.codec, packed.data)) == before == b"".join(chunks)
 
 
@@ -102,8 +102,8 @@ def test_content_is_discarded_only_when_nobody_has_it(folder: Folder, conn: sqli
 def test_content_already_stored_is_not_compressed_again(conn: sqlite3.Connection) -> None:
     bodies.put(conn, request_id(1), Hop.CLIENT_REQUEST, body(b"content" * 100))
     again, new = pack(body(b"content" * 100)), pack(body(b"other" * 100))
-    bodies.compress_new(conn, again)
-    bodies.compress_new(conn, new)
+    bodies.compress_new(conn, again, compressor())
+    bodies.compress_new(conn, new, compressor())
     assert (again.codec, new.codec) == ("", "zstd")
 
 

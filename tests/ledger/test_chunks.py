@@ -7,6 +7,7 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
+from proxy.ledger.bodies import compressor
 from proxy.ledger.chunks import pack, unpack
 
 _STEPS = st.lists(st.tuples(st.integers(0, 100_000), st.integers(0, 10_000_000)))
@@ -17,8 +18,8 @@ def test_offsets_and_microseconds_come_back(steps: list[tuple[int, int]]) -> Non
     offsets = accumulate(size for size, _ in steps)
     micros = accumulate(pause for _, pause in steps)
     chunks = [(offset, at / 1000) for offset, at in zip(offsets, micros, strict=True)]
-    assert unpack(pack(chunks)) == chunks
+    assert unpack(pack(chunks, compressor())) == chunks
 
 
 def test_steady_stream_packs_small() -> None:
-    assert len(pack([(number * 120, number * 20.0) for number in range(5_000)])) < 500
+    assert len(pack([(number * 120, number * 20.0) for number in range(5_000)], compressor())) < 500
