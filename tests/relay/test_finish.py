@@ -1,0 +1,205 @@
+"""From a capture to the record: whole records, compared field by field."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from proxy.exchange import Attempt, Exchange, Hop, Outcome, Usage, UsageSource, WindowReading
+from proxy.ledger.changes import Body
+from proxy.reading.response import reader
+from proxy.relay.capture import Capture, Copy, Times
+from proxy.relay.errors import ClientGone, RelayError, UpstreamTimeout
+from proxy.relay.finish import Finisher
+from proxy.settings.shape import Capture as CaptureLimits
+from proxy.settings.shape import Endpoint
+from tests.kit.laws import API_KEY
+from tests.relay.test_upstream import DELTA, END, START
+
+BODY = (
+    b'{"model": "claude-sonnet-4-6", "stream": true, "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}'
+)
+HEADERS = [(b"host", b"127.0.0.1"), (b"x-api-key", API_KEY.encode()), (b"user-agent", b"Anthropic/Python 2.11.0")]
+ANSWER = [
+    (b"Request-Id", b"req_1"),
+    (b"anthropic-organization-id", b"org-1"),
+    (b"anthropic-ratelimit-unified-5h-utilization", b"0.25"),
+    (b"anthropic-ratelimit-unified-5h-reset", b"1795280000"),
+    (b"anthropic-ratelimit-unified-5h-status", b"allowed"),
+]
+ATTEMPT = Attempt(1, "anthropic", "api.test", 443, "1" * 16, started_ms=1.0, sent_ms=2.0, headers_ms=5.0, status=200)
+
+
+def finisher(bodies: str = "all") -> Finisher:
+    return Finisher(
+        process="p1",
+        salt=b"salt",
+        capture=CaptureLimits(bodies=bodies),  # type: ignore[arg-type]
+        read_failed=lambda: None,
+    )
+
+
+def captured(stream: bytes = START + DELTA + END) -> Capture:
+    request, response = Copy(1 << 20), Copy(1 << 20)
+    request.add(BODY)
+    response.add(stream)
+    watching = reader(
+        operation="messages",
+        dialect="anthropic",
+        content_type="text/event-stream",
+        content_encoding=None,
+        status=200,
+    )
+    watching.feed(stream, 8.0)
+    return Capture(
+        request_id="px_1",
+        method="POST",
+        raw_path=b"/production/v1/messages",
+        query=b"beta=true",
+        headers=HEADERS,
+        request=request,
+        response=response,
+        trace_id="t" * 32,
+        parent_span_id=None,
+        span_id="s" * 16,
+        task=None,
+        endpoint_name="production",
+        endpoint=Endpoint(path="/production", upstreams=("anthropic",), organization="acme", workflow="nightly"),
+        upstream="anthropic",
+        dialect="anthropic",
+        operation="messages",
+        target="/v1/messages?beta=true",
+        status=200,
+        upstream_headers=ANSWER,
+        returned_headers=ANSWER,
+        delivered=len(stream),
+        upload_complete=True,
+        over=True,
+        reader=watching,
+        attempts=[ATTEMPT],
+        times=Times(0.5, 2.0, None, 5.0, 8.0, 8.1, 9.0, 10.0),
+        started_ns=1_795_270_000_000_000_000,
+    )
+
+
+def test_a_good_stream_becomes_this_record() -> None:
+    made = finisher().finished(captured())
+    exchange = made.exchange
+    assert exchange == replace(
+        Exchange("px_1", "p1", 1_795_270_000_000_000_000, "POST", "/production/v1/messages", "production"),
+        outcome=Outcome.OK,
+        query="beta=true",
+        organization="acme",
+        workflow="nightly",
+        key=exchange.key,
+        account="org-1",
+        client="Anthropic/Python 2.11.0",
+        upstream="anthropic",
+        provider="anthropic",
+        dialect="anthropic",
+        operation="messages",
+        model="claude-sonnet-4-6",
+        response_model="claude-sonnet-4-6",
+        stream=True,
+        status=200,
+        finish_reason="end_turn",
+        upstream_request_id="req_1",
+        message_id="msg_1",
+        upstream_organization_id="org-1",
+        billing="subscription",
+        usage=Usage(input_tokens=25, output_tokens=9, usage_raw='{"input_tokens":25,"output_tokens":9}'),
+        usage_source=UsageSource.FINAL,
+        parameters='{"max_tokens":9}',
+        message_count=1,
+        tool_count=0,
+        image_count=0,
+        request_bytes=len(BODY),
+        response_bytes=len(START + DELTA + END),
+        delivered_bytes=len(START + DELTA + END),
+        request_sha256=exchange.request_sha256,
+        response_sha256=exchange.response_sha256,
+        trace_id="t" * 32,
+        span_id="s" * 16,
+        received_ms=0.5,
+        sent_ms=2.0,
+        headers_ms=5.0,
+        first_byte_ms=8.0,
+        first_sent_ms=8.1,
+        first_token_ms=8.0,
+        last_byte_ms=9.0,
+        duration_ms=10.0,
+        attempts=(
+            replace(ATTEMPT, ended_ms=9.0, upstream_request_id="req_1", ratelimit=exchange.attempts[0].ratelimit),
+        ),
+        windows=(WindowReading("org-1", "5h", 25.0, 1_795_280_000, "allowed"),),
+    )
+    assert exchange.key is not None
+    assert exchange.key.startswith("caller-")
+    assert (exchange.ttft_ms, exchange.overhead_ms) == (6.0, pytest.approx(1.6))
+
+
+def test_a_callers_secret_is_masked_in_every_hop() -> None:
+    """L5, H1"""
+    made = finisher().finished(captured(START.replace(b"msg_1", API_KEY.encode()) + DELTA + END))
+    assert API_KEY not in str(made.headers)
+    answer = made.bodies[Hop.UPSTREAM_RESPONSE]
+    assert isinstance(answer, Body)
+    assert API_KEY.encode() not in b"".join(answer.chunks)
+    assert made.exchange.redacted
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "error_type"),
+    [
+        (UpstreamTimeout("late.", error_type="idle_timeout"), Outcome.UPSTREAM_TIMEOUT, "idle_timeout"),
+        (ClientGone("gone."), Outcome.CLIENT_DISCONNECTED, None),
+    ],
+)
+def test_what_we_saw_goes_before_what_the_answer_says(
+    error: RelayError, outcome: Outcome, error_type: str | None
+) -> None:
+    capture = captured(START + DELTA)
+    capture.error = error
+    exchange = finisher().finished(capture).exchange
+    assert (exchange.outcome, exchange.error_type, exchange.usage_source) == (outcome, error_type, UsageSource.PARTIAL)
+
+
+@pytest.mark.parametrize(
+    ("bodies", "failed", "kept"),
+    [("all", False, True), ("none", True, False), ("errors", False, False), ("errors", True, True)],
+)
+def test_the_capture_setting_decides_which_bodies_are_kept(bodies: str, failed: bool, kept: bool) -> None:
+    """F-41"""
+    capture = captured(START + DELTA if failed else START + DELTA + END)
+    made = finisher(bodies).finished(capture)
+    request = made.bodies[Hop.CLIENT_REQUEST]
+    assert isinstance(request, Body)
+    assert (b"".join(request.chunks) == BODY, request.capture) == (kept, None if kept else "off")
+    assert (request.size, request.sha256) == (len(BODY), made.exchange.request_sha256)
+
+
+def test_no_open_row_is_written_for_a_request_that_is_over() -> None:
+    assert finisher().opened(captured()) is None
+    open_still = captured()
+    open_still.over = False
+    opened = finisher().opened(open_still)
+    assert opened is not None
+    assert (opened.exchange.outcome, opened.exchange.model, opened.exchange.operation) == (None, None, "messages")
+
+
+def test_a_reader_that_fails_costs_the_facts_and_not_the_record() -> None:
+    """D7"""
+    failures: list[int] = []
+    capture = captured()
+
+    class Broken:
+        def feed(self, data: bytes, at_ms: float) -> None: ...
+        def end(self) -> object:
+            raise ZeroDivisionError
+
+    capture.reader = Broken()  # type: ignore[assignment]
+    made = Finisher(process="p1", salt=b"s", capture=CaptureLimits(), read_failed=lambda: failures.append(1)).finished(
+        capture
+    )
+    assert (made.exchange.outcome, made.exchange.parse_error, failures) == (Outcome.OK, "ZeroDivisionError", [1])
