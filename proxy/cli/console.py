@@ -10,6 +10,9 @@ from typing import TextIO
 from proxy.settings.shape import Log
 from proxy.supervisor.started import Started
 
+TALKATIVE = ("httpx", "httpcore", "uvicorn", "uvicorn.error")
+"""Libraries that log what is in the request log anyway."""
+
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 
 
@@ -33,6 +36,8 @@ def set_up_logging(log: Log) -> None:
             )
         )
     logging.basicConfig(handlers=[lines], level=logging.INFO)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def banner(started: Started, log: Log) -> str:

@@ -23,9 +23,6 @@ def make_ready(folder: Folder, settings: Settings) -> None:
     try:
         prepare(folder)
         api_token(settings.inspector.token_file or folder.token, create=settings.inspector.token_file is None)
-    except OSError as error:
-        place = error.filename or folder.path
-        raise SettingsError(f"data: {place} cannot be used ({error.strerror}); choose another folder") from error
     except TokenError as error:
         raise SettingsError(f"inspector.token_file: {error}") from error
 

@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from proxy.supervisor.run_file import RunFile, read
+
+
+def test_a_run_replaces_what_an_earlier_one_left(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text('{"relay": "http://old", "inspector": "http://old", "processes": {"relay": 1}}')
+    run = RunFile(path, {"relay": "http://new"})
+    run.write({"supervisor": 5})
+    assert json.loads(path.read_text()) == {"relay": "http://new", "processes": {"supervisor": 5}}
+    assert path.stat().st_mode & 0o777 == 0o600
+    run.remove()
+    assert not path.exists()
+    run.remove()
+
+
+def test_processes_that_run_alone_share_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    relay = RunFile(path, {"relay": "http://r"}, alone=True)
+    observer = RunFile(path, {"inspector": "http://i", "token_file": "/t"}, alone=True)
+    relay.write({"relay": 1})
+    observer.write({"observer": 2})
+    assert read(path) == {
+        "relay": "http://r",
+        "inspector": "http://i",
+        "token_file": "/t",
+        "processes": {"relay": 1, "observer": 2},
+    }
+    relay.remove()
+    assert read(path) == {"inspector": "http://i", "token_file": "/t", "processes": {"observer": 2}}
+    observer.remove()
+    assert not path.exists()
+
+
+def test_a_file_that_is_missing_or_broken_says_nothing(tmp_path: Path) -> None:
+    assert read(tmp_path / "run.json") == {}
+    for text in ("", "[]", "{"):
+        (tmp_path / "run.json").write_text(text)
+        assert read(tmp_path / "run.json") == {}
