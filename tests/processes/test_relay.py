@@ -1,0 +1,167 @@
+"""A relay process that is drained, told twice to end, and killed: rows I1–I3, F1."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.kit import laws
+from tests.kit.process import Proxy, wait
+from tests.kit.raw import Reply, ask, get
+from tests.kit.upstream import Upstream
+from tests.processes.load import ANSWER, Load, Streams, open_streams
+
+KILLS = 20
+SUPERVISED_KILLS = 3
+COMMIT_WINDOW_S = 0.12
+"""What was accepted longer ago must be in the ledger, whatever happens."""
+
+
+def test_sigterm_lets_open_streams_finish_and_refuses_new_connections(tmp_path: Path) -> None:
+    """I1"""
+    streams = Streams()
+    with Upstream(script=streams).running() as upstream:
+        proxy = Proxy(tmp_path, upstream.url, relay="drain_seconds = 20")
+        proxy.start()
+        url = proxy.base_url
+        with open_streams(url, 20) as clients:
+            os.kill(proxy.pid("supervisor"), signal.SIGTERM)
+            wait(lambda: refuses(url), "new connections to be refused")
+            streams.release.set()
+            assert {client.reply().body for client in clients} == {ANSWER}
+        assert proxy.stop() == 0
+        assert {row["outcome"] for row in proxy.finished(20)} == {"ok"}
+        laws.check(proxy)
+
+
+def test_streams_that_outlast_the_drain_are_broken_and_recorded(tmp_path: Path) -> None:
+    """I1: 200 open streams"""
+    with Upstream(script=Streams()).running() as upstream:
+        proxy = Proxy(tmp_path, upstream.url, relay="drain_seconds = 1")
+        proxy.start()
+        with open_streams(proxy.base_url, 200) as clients:
+            assert proxy.stop() == 0
+            assert not any(client.reply().ended for client in clients)
+        rows = proxy.finished(200)
+        assert {row["outcome"] for row in rows} == {"interrupted"}
+        assert {row["input_tokens"] for row in rows} == {25}
+        laws.check(proxy)
+
+
+def test_a_second_signal_ends_at_once_and_still_records(tmp_path: Path) -> None:
+    """I2"""
+    with Upstream(script=Streams()).running() as upstream:
+        proxy = Proxy(tmp_path, upstream.url, relay="drain_seconds = 600")
+        proxy.start()
+        url = proxy.base_url
+        with open_streams(url, 1):
+            os.kill(proxy.pid("supervisor"), signal.SIGTERM)
+            wait(lambda: refuses(url), "the drain to begin")
+            assert proxy.stop(timeout=20) == 0
+        [row] = proxy.finished(1)
+        assert (row["outcome"], row["input_tokens"]) == ("interrupted", 25)
+        laws.check(proxy)
+
+
+@pytest.mark.timeout(180)
+def test_a_relay_killed_twenty_times_under_load_loses_nothing_older_than_the_commit_window(tmp_path: Path) -> None:
+    """F1, I3, L1, L2: each on the same port again; what was open becomes `interrupted` and has its request body"""
+    streams = Streams()
+    with Upstream(script=streams).running() as upstream:
+        url = f"http://127.0.0.1:{free_port()}"
+        proxy = Proxy(tmp_path, upstream.url, env={"ANTHROPIC_PROXY_RELAY_LISTEN": url.removeprefix("http://")})
+        held: set[str] = set()
+        with alone(proxy, "observe"), Load(url) as load:
+            for _ in range(KILLS):
+                with alone(proxy, "relay") as relay:
+                    held.add(killed_under_load(relay, proxy, url, load))
+            with alone(proxy, "relay"):
+                wait(lambda: closed(proxy, held), "the streams that were open to be closed")
+        laws.check(proxy)
+        rows = proxy.rows()
+        assert load.wrong == []
+        assert set(load.answered) <= {row["request_id"] for row in rows if row["outcome"] == "ok"}
+        assert {row["outcome"] for row in rows if row["request_id"] in held} == {"interrupted"}
+        assert {row["outcome"] for row in rows} == {"ok", "interrupted"}
+        assert held <= {row["request_id"] for row in proxy.rows(WITH_BODY)}
+
+
+WITH_BODY = "SELECT request_id FROM exchange_bodies WHERE hop = 'client_request' AND body IS NOT NULL"
+
+
+def killed_under_load(relay: subprocess.Popen[bytes], proxy: Proxy, url: str, load: Load) -> str:
+    """Kills a relay while requests pass; the id of a stream that was open then."""
+    settled = len(load.answered)
+    wait(lambda: len(load.answered) > settled + 5, "traffic to flow")
+    with open_streams(url, 1) as [stream]:
+        answered = set(load.answered)
+        head = stream.until(b"\r\n\r\n").split(b"\r\n\r\n")[0]
+        time.sleep(COMMIT_WINDOW_S)
+        relay.kill()
+        relay.wait()
+    missing = answered - {row["request_id"] for row in proxy.rows("SELECT request_id FROM exchanges")}
+    assert not missing
+    return Reply(head, b"", False).request_id or ""
+
+
+def closed(proxy: Proxy, ids: set[str]) -> bool:
+    return ids <= {row["request_id"] for row in proxy.rows("SELECT request_id FROM journal")}
+
+
+def test_a_killed_relay_is_started_again_and_no_client_is_refused_meanwhile(tmp_path: Path) -> None:
+    """I3: the supervisor keeps the port"""
+    with Upstream(script=Streams()).running() as upstream:
+        proxy = Proxy(tmp_path, upstream.url)
+        with proxy.running():
+            for _ in range(SUPERVISED_KILLS):
+                pid = proxy.pid("relay")
+                os.kill(pid, signal.SIGKILL)
+                reply = ask(proxy.base_url, get("/"))
+                assert reply.body == ANSWER
+            assert [row["outcome"] for row in proxy.finished(SUPERVISED_KILLS)] == ["ok"] * SUPERVISED_KILLS
+            laws.check(proxy)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def refuses(url: str) -> bool:
+    try:
+        return ask(url, get("/readyz")).status != 200
+    except OSError:
+        return True
+
+
+@contextlib.contextmanager
+def alone(proxy: Proxy, command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """`relay` or `observe` without a supervisor while the block runs, unless it is killed there."""
+    role = [sys.executable, "-m", "proxy", command, "--config", str(proxy.config), "--data", str(proxy.data)]
+    with proxy.output.open("ab") as output:
+        process = subprocess.Popen(role, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=proxy._env)
+    room = {"relay": "relay", "observe": "inspector"}[command]
+    try:
+        wait(lambda: answers(proxy, process, room), f"{command} to answer")
+        yield process
+    finally:
+        process.terminate()
+        code = process.wait(30)
+    assert code in (0, -signal.SIGKILL), proxy.said()
+
+
+def answers(proxy: Proxy, process: subprocess.Popen[bytes], room: str) -> bool:
+    assert process.poll() is None, proxy.said()
+    with contextlib.suppress(OSError, ValueError, KeyError, httpx.HTTPError):
+        return httpx.get(proxy.run[room] + "/healthz", trust_env=False).status_code == 200
+    return False
