@@ -59,7 +59,8 @@ _BROKEN = {
 
 def trouble(error: Exception) -> Trouble:
     """Classify what a write raised; everything that is not the file's fault is the record's."""
-    if isinstance(error, OSError | LedgerError):
+    # The sqlite3 module cannot decode an error text that quotes damaged bytes.
+    if isinstance(error, OSError | LedgerError | UnicodeDecodeError):
         return Trouble.BROKEN
     primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if primary in _BUSY:

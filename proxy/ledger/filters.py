@@ -65,9 +65,10 @@ def clause(conn: sqlite3.Connection, where: Filter) -> Clause:
     if where.request_id is not None:
         any_id = "(e.request_id = ? OR e.upstream_request_id = ? OR e.message_id = ?)"
         parts.append((any_id, (where.request_id,) * 3))
-    return Clause(
-        _index(where), tuple(condition for condition, _ in parts), tuple(each for _, values in parts for each in values)
-    )
+    # SQLite cannot use the index it is told to where it sees that nothing can match.
+    index = "" if _NONE[0] in parts else _index(where)
+    conditions = tuple(condition for condition, _ in parts)
+    return Clause(index, conditions, tuple(each for _, values in parts for each in values))
 
 
 def _index(where: Filter) -> str:

@@ -133,6 +133,9 @@ def _open_or_create(folder: Folder, salt: str) -> None:
                 "INSERT OR IGNORE INTO ledger_meta (name, value) VALUES (?, ?)",
                 [("instance_id", secrets.token_hex(8)), ("salt", salt)],
             )
+    except UnicodeDecodeError as error:
+        # So does the sqlite3 module report an error whose text quotes damaged bytes.
+        raise LedgerDamaged(f"the ledger {path} is damaged (its schema is no text)") from error
     except sqlite3.DatabaseError as error:
         if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             raise LedgerDamaged(f"the ledger {path} is damaged ({error})") from error
@@ -165,7 +168,7 @@ def _judge_contents(conn: sqlite3.Connection, path: Path) -> None:
     if path.stat().st_size <= _SMALL:
         verdict = conn.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
-            raise LedgerDamaged(f"the ledger {path} is damaged ({verdict})")
+            raise LedgerDamaged(f"the ledger {path} is damaged ({' '.join(verdict.split())})")
     elif conn.execute("PRAGMA page_count").fetchone()[0] == 0:
         raise LedgerDamaged(f"the ledger {path} is damaged (it has no pages)")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -39,22 +39,29 @@ def verify(folder: Folder) -> list[Finding]:
     """Everything that is wrong with the ledger; empty when all laws hold. Raises sqlite3.Error when it is locked."""
     try:
         conn = reader(folder.ledger)
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         return [Finding("integrity", "ledger", f"cannot be opened ({error})")]
+    found: list[tuple[str, object, str]] = []
     with closing(conn):
         conn.execute("BEGIN")
-        found: list[tuple[str, object, str]] = []
         for check in (_integrity, _recorded_once, _journal, _cursors, _contents, _references, _facets):
-            try:
-                found += islice(check(conn), _SHOWN)
-            except sqlite3.DatabaseError as error:
-                found.append(("integrity", "ledger", f"cannot be read ({error})"))
-        conn.execute("COMMIT")
-        found += islice(_owned(conn, folder), _SHOWN)
-        return [Finding(law, str(subject), text) for law, subject, text in found]
+            found += _readable(check(conn))
+        with suppress(sqlite3.DatabaseError):
+            conn.execute("ROLLBACK")
+        found += _readable(_owned(conn, folder))
+    return [Finding(law, str(subject), text) for law, subject, text in found]
 
 
 _Found = Iterator[tuple[str, object, str]]
+
+
+def _readable(found: _Found) -> _Found:
+    """What a check finds, as far as the file can be read."""
+    try:
+        yield from islice(found, _SHOWN)
+    # Damaged bytes may be read as a value of any type.
+    except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+        yield "integrity", "ledger", f"cannot be read ({error})"
 
 
 def _integrity(conn: sqlite3.Connection) -> _Found:

@@ -190,7 +190,7 @@ def test_locked_ledger_is_waited_for(folder: Folder) -> None:
             assert _counted(folder) == 0
             other.execute("ROLLBACK")
         wait(lambda: _counted(folder) == 50, "the group to be committed")
-        assert held.recorder.degraded() == []
+        wait(lambda: held.recorder.degraded() == [], "the trouble to be over")
         assert held.count("records_lost") == 0
     assert verify(folder) == []
 
@@ -261,13 +261,13 @@ def test_full_disk_costs_bodies_first_and_recovers(folder: Folder) -> None:
         _put(held, finished(1, content=random.Random(1).randbytes(300_000)))
         wait(lambda: _counted(folder) == 1, "the row of what does not fit")
         assert held.count("disk_full") == 1
-        assert held.recorder.degraded() == []
+        wait(lambda: held.recorder.degraded() == [], "the trouble to be over")
         for number in range(2, 60):
             _put(held, finished(number))
         wait(lambda: held.recorder.degraded() == ["disk_full"], "even rows not to fit")
         alter(folder, "DROP TABLE filler")
         wait(lambda: _counted(folder) == 59, "the rows when there is room again")
-        assert held.recorder.degraded() == []
+        wait(lambda: held.recorder.degraded() == [], "the trouble to be over")
         _put(held, finished(60, content=b"fits again"))
         held.recorder.stop(10)
         assert held.count("records_lost") == 0
