@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -21,7 +20,6 @@ from proxy.settings.otlp import Exporter
 
 MOST_BYTES = 4 * 1024 * 1024
 """Of one request, before compression; receivers commonly refuse more."""
-_EVERY_S = 60.0
 _SDK_LOGGER = "opentelemetry.exporter.otlp.proto.http"
 
 Batch = TypeVar("Batch", contravariant=True)
@@ -126,34 +124,6 @@ class Pace:
         else:
             own = min(self.most, self.first * 2 ** min(failures - 1, 20))
         return max(own, min(reply.retry_after or 0.0, self.asked))
-
-
-class Complaints:
-    """Says what is wrong with a delivery: at once, then once a minute, and when it is over."""
-
-    def __init__(self, signal: Signal, clock: Callable[[], float] = time.monotonic) -> None:
-        self._signal = signal
-        self._clock = clock
-        self._said_at: float | None = None
-        self._log = logging.getLogger(__name__)
-
-    def failed(self, reply: Reply) -> None:
-        """A batch was not delivered and is kept."""
-        now = self._clock()
-        if self._said_at is None or now - self._said_at >= _EVERY_S:
-            self._said_at = now
-            advice = ": check endpoint and credentials" if reply.verdict is Verdict.MISCONFIGURED else ""
-            self._log.warning("%s are not delivered (%s)%s; they are kept", self._signal.value, reply.said, advice)
-
-    def given_up(self, count: int, reply: Reply) -> None:
-        """Records were refused for good."""
-        self._log.error("%d of %s refused for good (%s)", count, self._signal.value, reply.said)
-
-    def delivered(self) -> None:
-        """A batch has arrived."""
-        if self._said_at is not None:
-            self._said_at = None
-            self._log.warning("%s are delivered again", self._signal.value)
 
 
 def _compression(target: Exporter) -> Compression:

@@ -20,6 +20,7 @@ from proxy.ledger.processes import Hold, close_interrupted, hold
 from proxy.ledger.queries import Listed
 from proxy.ledger.retention import Retention
 from proxy.observer import health
+from proxy.observer.complaints import Seldom
 from proxy.observer.delivery import Pace
 from proxy.observer.exports import Exports, Maker, switch
 from proxy.observer.exposition import exposition
@@ -83,6 +84,7 @@ class Observer:
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._failed: Exception | None = None
+        self._failing = Seldom()
         self._threads = [
             threading.Thread(target=self._project, name="project", daemon=True),
             threading.Thread(target=self._trim, name="trim", daemon=True),
@@ -179,11 +181,13 @@ class Observer:
                 projector.fold()
             projected = projector.step()
         except Exception:
-            _log.exception("projecting failed and goes on where the ledger stands")
+            if self._failing.now():
+                _log.exception("projecting failed and goes on where the ledger stands")
             self._stop.wait(_RETRY_S)
             with suppress(sqlite3.Error):
                 projector.load()
             return False
+        self._failing.over()
         for shipper in self._exports.shippers.values():
             shipper.wake()
         for listed in projected:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +15,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from proxy.ledger.connect import writer
 from proxy.names.metrics import Channel
 from proxy.observer.beginnings import Beginnings
-from proxy.observer.delivery import Complaints, Pace, Sender
+from proxy.observer.complaints import Complaints
+from proxy.observer.delivery import Pace, Sender
 from proxy.observer.export_metrics import Exemplars, metrics_data
 from proxy.observer.health import Health, Point
 from proxy.observer.session import Reply, Signal, Verdict
@@ -86,7 +86,7 @@ class Meter:
                     wait = max(wait, self._pace.wait(reply, failures))
             except Exception:
                 self.health.failures += 1
-                logging.getLogger(__name__).exception("sending of metrics failed and goes on")
+                self._complaints.broken()
             if last:
                 return
             self._stop.wait(wait)

@@ -20,7 +20,8 @@ from proxy.ledger.connect import transaction, writer
 from proxy.ledger.journal import JournalRow
 from proxy.ledger.queries import Listed
 from proxy.observer import given_up
-from proxy.observer.delivery import MOST_BYTES, Complaints, Pace, Sender
+from proxy.observer.complaints import Complaints
+from proxy.observer.delivery import MOST_BYTES, Pace, Sender
 from proxy.observer.health import Health
 from proxy.observer.session import Reply, Signal, Verdict
 
@@ -98,7 +99,7 @@ class Shipper(Generic[Item]):
         return not self._thread.is_alive()
 
     def _run(self) -> None:
-        log, failures = logging.getLogger(__name__), 0
+        failures = 0
         while True:
             last = self._stop.is_set()
             try:
@@ -108,7 +109,7 @@ class Shipper(Generic[Item]):
             except Exception:
                 failures += 1
                 self.health.failures += 1
-                log.exception("shipping of %s failed and goes on at its cursor", self._name)
+                self._complaints.broken()
             if last:
                 return
             self._stop.wait(min(self._pace.most, self._pace.first * failures))

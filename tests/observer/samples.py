@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -29,7 +28,6 @@ from tests.receiver import Receiver, values
 START_NS = 1_795_000_000_000_000_000
 SECOND_NS = 1_000_000_000
 PAGES = "http://127.0.0.1:8081/requests/"
-Clock = Callable[[], int]
 FAST = Pace(first=0.02, most=0.05, slow=0.1, asked=0.3)
 WINDOWS = (WindowReading("acme", "5h", 37.5, 1_795_010_000, "allowed"),)
 
@@ -160,12 +158,12 @@ def otlp(receiver: Receiver, *signals: str, timeout: float = 5.0, compression: s
     return Otlp(metrics=made.get("metrics"), logs=made.get("logs"), traces=made.get("traces"))
 
 
-def observer(folder: Folder, target: Otlp, *, interval_s: float = 0.05, clock_ns: Clock = time.time_ns) -> Observer:
+def observer(folder: Folder, target: Otlp, *, interval_s: float = 0.05, retain_s: float = 1e9) -> Observer:
     """An observer that waits for nothing longer than a test likes to; not yet started."""
     return Observer(
         folder,
         target,
-        Retention(),
+        Retention(bodies=retain_s, metadata=retain_s),
         {"default": "acme"},
         metric_interval_s=interval_s,
         pages=PAGES,
@@ -173,14 +171,13 @@ def observer(folder: Folder, target: Otlp, *, interval_s: float = 0.05, clock_ns
         poll_s=0.02,
         fold_s=0.05,
         patience_s=0.2,
-        clock_ns=clock_ns,
     )
 
 
 @contextmanager
 def observing(folder: Folder, target: Otlp, **options: float) -> Iterator[Observer]:
     """A running observer."""
-    one = observer(folder, target, **options)  # type: ignore[arg-type]
+    one = observer(folder, target, **options)
     one.start()
     try:
         yield one

@@ -10,7 +10,8 @@ from proxy.names import metrics
 from proxy.names.metrics import INSTRUMENTS, Instrument, Kind
 from proxy.observer.exposition import exposition, label_name, prometheus_name
 from proxy.observer.table import Exemplar, Series, Table
-from tests.observer.test_totals import counted, exchange
+from tests.observer.samples import exchange
+from tests.observer.test_totals import counted
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -62,9 +63,8 @@ def test_both_formats_are_valid_and_say_the_same() -> None:
     body, content_type = exposition(series, [], OPEN_METRICS)
     assert content_type.startswith("application/openmetrics-text")
     in_text = {(one.name, *one.labels.items()): one.value for each in plain_text(text) for one in each.samples}
-    in_open = {
-        (one.name, *one.labels.items()): one.value for each in open_metrics(body.decode()) for one in each.samples
-    }
+    families = open_metrics(body.decode())  # type: ignore[no-untyped-call]
+    in_open = {(one.name, *one.labels.items()): one.value for each in families for one in each.samples}
     assert in_open == in_text
     assert ("gen_ai_client_operation_duration_seconds_sum") in {key[0] for key in in_text}
     assert "# {" not in body.decode()

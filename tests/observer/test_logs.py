@@ -195,8 +195,16 @@ def test_a_record_is_a_function_of_its_row() -> None:
 @pytest.mark.parametrize("text", ["x" * 100_000, "ö" * 100_000, "\x00" * 100_000, "\ud800" * 5_000, '"' * 100_000])
 def test_the_largest_record_stays_far_below_the_limits(text: str) -> None:
     """G7, F-47: at most 1 kB per attribute and 16 kB per record."""
-    fields = ("path", "client", "key", "group", "workflow", "session_id", "agent_id", "model", "response_model")
-    fields += ("customer_data", "error_message", "error_type", "organization", "account", "finish_reason")
+    fields: tuple[str, ...] = ("path", "client", "key", "group", "workflow", "session_id", "agent_id", "model")
+    fields += (
+        "response_model",
+        "customer_data",
+        "error_message",
+        "error_type",
+        "organization",
+        "account",
+        "finish_reason",
+    )
     huge = replace(refused(), **dict.fromkeys(fields, text))  # type: ignore[arg-type]
     for record in records(huge):
         attributes = record.attributes or {}
