@@ -27,6 +27,7 @@ _REFUSED_METHODS = frozenset({"TRACE", "CONNECT"})
 _LENGTH = re.compile(rb"\d{1,12}")
 _HOST = re.compile(rb"[A-Za-z0-9.\-\[\]:]+")
 _TARGET = re.compile(rb"/(?![/\\])[\x21-\x22\x24-\x5b\x5d-\x7e]*")
+_QUERY = re.compile(rb"[\x21-\x22\x24-\x7e]*")
 _DOT_SEGMENT = re.compile(rb"(?:^|/|\\)\.{1,2}(?:/|\\|$)")
 _ENCODED = re.compile(rb"%(2e|2f|5c)", re.IGNORECASE)
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -107,6 +108,8 @@ def _target(path: bytes, query: bytes, rules: Rules) -> Rejection | None:
         return _bad(f"the request target is longer than {rules.max_uri_bytes} bytes; shorten it.", 414)
     if not _TARGET.fullmatch(path):
         return _bad("the request target is not an absolute path; begin it with exactly one '/'.")
+    if not _QUERY.fullmatch(query):
+        return _bad("the query of the request target contains a forbidden character; percent-encode it.")
     if b"%00" in path:
         return _bad("the request target contains an encoded NUL; remove it.")
     plain = _ENCODED.sub(lambda found: bytes.fromhex(found[1].decode()), path)

@@ -75,6 +75,12 @@ def test_targets_that_are_no_plain_absolute_path_are_refused(path: bytes) -> Non
     assert status(scope(path)) == 400
 
 
+@pytest.mark.parametrize("query", [b"a#b", b"a b", b"\xe9", b"a\x00"])
+def test_queries_that_are_no_plain_ascii_are_refused(query: bytes) -> None:
+    """A8, A9"""
+    assert status(scope(query=query)) == 400
+
+
 def test_a_long_target_is_refused() -> None:
     """A14"""
     assert status(scope(b"/" + b"a" * 9000)) == 414
@@ -244,7 +250,7 @@ WIRE = {
         {400, 501},
     ),
     "TE twice": (
-        b"POST /x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /x HTTP/1.1\r\nHost: localhost\r\n" + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n0\r\n\r\n",
         {400, 501},
     ),
     "TE on 1.0": (b"POST /x HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", {400}),

@@ -27,7 +27,6 @@ from proxy.relay.errors import (
     RelayError,
     ShuttingDown,
     UpstreamTimeout,
-    UpstreamTruncated,
     UpstreamUnreachable,
 )
 from proxy.relay.ids import RequestIds, span_id, trace_context
@@ -85,8 +84,6 @@ class Relay:
         self._ids = RequestIds()
         self.open: dict[str, Capture] = {}
         """Requests under way, by request id."""
-        self.idle = asyncio.Event()
-        """Set while no request is under way."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Relays one request that the gate admitted."""
@@ -113,15 +110,12 @@ class Relay:
     async def _exchange(self, scope: Scope, receive: Receive, send: Send, refused: Rejected | None) -> None:
         capture = self._accept(scope)
         self.open[capture.request_id] = capture
-        self.idle.clear()
         self._recorder.put(lambda: self._finish.opened(capture), 1_024)
         try:
             await self._outcome(capture, receive, send, refused)
         finally:
             capture.times.duration_ms = capture.now()
             del self.open[capture.request_id]
-            if not self.open:
-                self.idle.set()
             capture.task, capture.over = None, True
             self._recorder.put(lambda: self._finish.finished(capture), capture.held, capture.request_id, capture.shed)
 
@@ -263,8 +257,10 @@ class Relay:
         """Hands the answer to the client as it arrives; each chunk is sent first and looked at afterwards."""
         capture.times.headers_ms = capture.now()
         capture.upstream_headers = response.headers
-        if not 200 <= response.status < 600:
-            raise UpstreamTruncated(f"the upstream answered with status {response.status}.", error_type="truncated")
+        if not 200 <= response.status < 600 or not headers.relayable(response.headers):
+            raise UpstreamUnreachable(
+                "the upstream's answer cannot be relayed: it is not clean HTTP.", error_type="other"
+            )
         capture.returned_headers = headers.returned(response.headers, capture.request_id.encode())
         capture.reader = self._reader(capture, response)
         await send({"type": "http.response.start", "status": response.status, "headers": capture.returned_headers})

@@ -5,10 +5,12 @@ https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
+_CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 HOP_BY_HOP = frozenset(
     (
         b"connection",
@@ -43,6 +45,11 @@ def returned(headers: RawHeaders, request_id: bytes) -> list[tuple[bytes, bytes]
     kept = [(name, value) for name, value in headers if name.lower() not in dropped]
     kept.append((b"x-proxy-request-id", request_id))
     return kept
+
+
+def relayable(headers: RawHeaders) -> bool:
+    """Whether an upstream's fields can be sent on as they are: control bytes could split the answer."""
+    return not _CONTROL.search(b"".join([value for _, value in headers]))
 
 
 def first(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:

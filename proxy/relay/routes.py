@@ -58,6 +58,9 @@ def _route(name: str, endpoint: Endpoint, upstream: Upstream, upstream_name: str
 
 
 def target(route: Route, raw_path: bytes, query: bytes) -> str:
-    """Path and query as they go upstream, below the upstream's own path prefix, byte for byte."""
+    """Path and query as they go upstream, below the upstream's own path prefix, byte for byte.
+
+    The gate lets ASCII through only; what it refuses is still recorded.
+    """
     path = raw_path[route.prefix_length :] or b"/"
-    return (path + b"?" + query if query else path).decode("ascii")
+    return (path + b"?" + query if query else path).decode("latin-1")

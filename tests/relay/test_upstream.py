@@ -276,6 +276,37 @@ def test_a_decompression_bomb_is_relayed_and_costs_no_memory(relayed: Relayed) -
     assert relay.memory_info().rss - before < 100 << 20
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 999 Odd\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nx-a: b\x01c\r\ncontent-length: 0\r\n\r\n",
+        b"garbage\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
+    ],
+    ids=["status 999", "control byte", "no HTTP", "101"],
+)
+def test_an_answer_that_is_no_clean_http_is_a_502(relayed: Relayed, head: bytes) -> None:
+    """C11, C13, C14, C16"""
+
+    def script(talk: Talk) -> None:
+        talk.send(head)
+        talk.close()
+
+    relayed.upstream.script = script
+    reply = relayed.ask(MESSAGES)
+    assert reply.status == 502
+    row = relayed.proxy.exchange(reply.request_id)
+    assert (row["outcome"], row["status"]) == ("upstream_unreachable", 502)
+
+
+def test_odd_but_harmless_headers_are_relayed(relayed: Relayed) -> None:
+    """C15, C16"""
+    relayed.upstream.script = lambda talk: talk.answer(b"{}", headers=f"x-latin: \xe9\r\nx-long: {'a' * 60_000}\r\n")
+    reply = relayed.ask(MESSAGES)
+    assert (reply.status, reply.value(b"x-latin"), len(reply.value(b"x-long") or b"")) == (200, b"\xe9", 60_000)
+
+
 def test_an_answer_beyond_the_capture_limit_is_relayed_whole_and_kept_in_part(relayed: Relayed) -> None:
     """C20"""
     answer = bytes(range(256)) * (40 << 12)
