@@ -73,7 +73,8 @@ class Counters:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             os.fchmod(descriptor, 0o600)
-            os.posix_fallocate(descriptor, 0, _SIZE)
+            os.write(descriptor, bytes(_SIZE))  # as posix_fallocate does, which not every system has
+            os.fsync(descriptor)
             mapped = mmap.mmap(descriptor, _SIZE)
         except OSError:
             path.unlink(missing_ok=True)
