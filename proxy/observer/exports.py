@@ -6,7 +6,6 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from opentelemetry.sdk._logs import ReadableLogRecord
@@ -26,11 +25,11 @@ from proxy.observer.sampling import sampled
 from proxy.observer.session import Signal
 from proxy.observer.shipping import Shipper
 from proxy.settings.otlp import Exporter, Otlp
+from proxy.version import version
 
 OLDEST_LOG_S = 6 * 86_400.0
 """Loki refuses a whole batch for one line that is a week old."""
 _SCOPE = InstrumentationScope("anthropic-proxy")
-_PACKAGE = "anthropic-proxy"
 
 Sender = Meter | Shipper[ReadableLogRecord] | Shipper[ReadableSpan]
 
@@ -72,7 +71,7 @@ class Maker:
         }
         # Logs go without version: after an update a record that is sent again must still be the same bytes.
         self._unversioned = Resource(named)
-        self._resource = Resource({attributes.SERVICE_VERSION: _version(), **named})
+        self._resource = Resource({attributes.SERVICE_VERSION: version(), **named})
 
     def exports(self, look: Look, interval_s: float, pages: str | None) -> Exports:
         """Senders for all signals with an endpoint."""
@@ -136,10 +135,3 @@ def switch(conn: sqlite3.Connection, otlp: Otlp) -> None:
                 cursors.remove(conn, signal.value)
             elif cursors.get(conn, signal.value) is None:
                 cursors.set(conn, signal.value, journal.head(conn))
-
-
-def _version() -> str:
-    try:
-        return version(_PACKAGE)
-    except PackageNotFoundError:
-        return "unknown"

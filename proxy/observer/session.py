@@ -86,6 +86,8 @@ class OtlpSession(requests.Session):
         self.reply: Reply | None = None
         self._signal = signal
         self._connection: HTTPConnection | None = None
+        # Otherwise a `.netrc` replaces the credential that was set for telemetry.
+        self.auth = _as_it_is
         for scheme in ("http://", "https://"):
             self.mount(scheme, _WatchedAdapter(self._opened))
 
@@ -127,6 +129,10 @@ class OtlpSession(requests.Session):
 
     def _opened(self, connection: HTTPConnection) -> None:
         self._connection = connection
+
+
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
 
 
 def judge(signal: Signal, response: requests.Response, body: bytes) -> Reply:

@@ -67,9 +67,9 @@ def run(folder: Folder, to: Receiver) -> subprocess.Popen[bytes]:
 
 def test_there_is_one_observer_per_ledger(tmp_path: Path) -> None:
     folder = ledger(tmp_path)
-    with observing(folder, Otlp()):
-        with pytest.raises(LedgerRefused, match="observer already runs on .*: stop it or choose another data folder"):
-            observer(folder, Otlp()).start()
+    said = r"observer already runs on .*: stop it or choose another data folder"
+    with observing(folder, Otlp()), pytest.raises(LedgerRefused, match=said):
+        observer(folder, Otlp()).start()
     with observing(folder, Otlp()):
         pass
 

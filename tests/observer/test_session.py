@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -128,6 +129,16 @@ def test_endless_replies_are_not_read_to_the_end() -> None:
 )
 def test_retry_after_is_seconds(value: str, seconds: float | None) -> None:
     assert answered(Reply(503, headers={"retry-after": value})).retry_after == seconds
+
+
+def test_a_netrc_does_not_replace_the_credential(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with receiver() as one, OtlpSession(Signal.LOGS) as session:
+        session.request("POST", f"{one.url}/v1/logs", data=BODY, headers={"authorization": "Bearer x"})
+        assert {name.lower(): value for name, value in one.received[0].headers.items()}["authorization"] == "Bearer x"
 
 
 def test_retry_after_may_be_a_date() -> None:

@@ -219,7 +219,7 @@ def test_an_endpoint_that_hangs_holds_back_no_other(tmp_path: Path) -> None:
     folder = ledger(tmp_path)
     with receiver() as one:
         one.always("logs", Reply(hang=True))
-        with observing(folder, otlp(one, timeout=30.0)):
+        with observing(folder, otlp(one, timeout=1.0)):
             store(folder, [exchange(number) for number in range(1, 51)])
             wait(lambda: len(one.spans()) == 100, "spans")
             wait(lambda: len(one.requests("metrics")) > 2, "metrics")
