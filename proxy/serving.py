@@ -39,6 +39,11 @@ class Server(uvicorn.Server):
         """Stops accepting; requests under way go on."""
         self.should_exit = True
 
+    def break_off(self) -> None:
+        """Breaks every connection, with what a client that takes nothing was still to get."""
+        for connection in tuple(self.server_state.connections):
+            connection.transport.abort()
+
 
 def server(app: App, *, parser: Parser = "zttp") -> Server:
     """A server for `app`; `parser` is `zttp` or, as a fallback, `h11`."""

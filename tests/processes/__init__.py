@@ -1,0 +1,1 @@
+"""Whole processes: drained, told twice, killed under load, left alone."""

@@ -1,0 +1,35 @@
+"""An observer process that hangs and dies: the relay goes on, and nothing is left out once it is back."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+from tests.kit import laws
+from tests.kit.process import Proxy, wait
+from tests.kit.raw import ask
+from tests.kit.upstream import Upstream
+from tests.processes.load import ANSWER, Streams
+from tests.relay.test_upstream import MESSAGES
+
+COUNTED = 'proxy_request_count_total{endpoint="default",model="claude-sonnet-4-6"'
+
+
+def test_the_relay_goes_on_while_the_observer_hangs_and_is_dead_and_the_next_one_catches_up(tmp_path: Path) -> None:
+    """design section 2, G11"""
+    with Upstream(script=Streams()).running() as upstream:
+        proxy = Proxy(tmp_path, upstream.url)
+        with proxy.running():
+            observer = proxy.pid("observer")
+            os.kill(observer, signal.SIGSTOP)
+            replies = [ask(proxy.base_url, MESSAGES) for _ in range(10)]
+            os.kill(observer, signal.SIGKILL)
+            replies += [ask(proxy.base_url, MESSAGES) for _ in range(10)]
+            assert {(reply.status, reply.body) for reply in replies} == {(200, ANSWER)}
+            priced = "SELECT count(*) AS n FROM costs"
+            wait(lambda: proxy.rows(priced)[0]["n"] == 20, "the next observer to price all of them")
+            wait(proxy._ready, "the inspector to answer")
+            [line] = [line for line in proxy.metrics().splitlines() if line.startswith(COUNTED)]
+            assert line.endswith(" 20.0")
+            laws.check(proxy)
