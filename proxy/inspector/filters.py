@@ -48,6 +48,8 @@ AGE = re.compile(r"(\d{1,5})(m|h|d)")
 """A time counted back from now."""
 _AGE_SECONDS = {"m": 60, "h": 3600, "d": 86400}
 _MAX_VALUE = 256
+_LATEST_NS = 2**62
+"""In the year 2116; the ledger's integers end in 2262."""
 
 
 class BadParameter(ValueError):
@@ -141,9 +143,12 @@ def _instant(name: str, value: str | None, now_ns: int) -> int | None:
     try:
         moment = datetime.fromisoformat(value)
         moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return round(moment.timestamp() * 1000) * 1_000_000
+        nanoseconds = round(moment.timestamp() * 1000) * 1_000_000
     except (ValueError, OverflowError):
-        raise BadParameter(f"'{name}' must be a time such as 2026-11-21T12:00Z or an age such as 24h.") from None
+        nanoseconds = -1
+    if not 0 <= nanoseconds < _LATEST_NS:
+        raise BadParameter(f"'{name}' must be a time such as 2026-11-21T12:00Z or an age such as 24h.")
+    return nanoseconds
 
 
 def _cursor(parameters: Mapping[str, str], name: str) -> str | None:

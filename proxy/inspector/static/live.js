@@ -44,7 +44,11 @@ function patch(html) {
   const fresh = new DOMParser().parseFromString(html, "text/html");
   const before = results.querySelector("table.log tbody");
   const after = fresh.querySelector("table.log tbody");
-  if (after && results.querySelector("#first")) return location.reload();
+  if (results.querySelector("#first")) {
+    // The first request also brings the filters, which are outside of the results.
+    if (!fresh.querySelector("#first")) location.reload();
+    return;
+  }
   if (!before || !after) {
     results.replaceChildren(...fresh.body.childNodes);
     results.dispatchEvent(new CustomEvent("content-added", { bubbles: true }));
