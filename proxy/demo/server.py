@@ -65,7 +65,7 @@ def run(
     app = Upstream(seed=seed, speed=speed, failures=failures, vectors=vectors)
     with (
         contextlib.suppress(KeyboardInterrupt),
-        asyncio.Runner(loop_factory=uvicorn.Config(app).get_loop_factory()) as runner,
+        asyncio.Runner(loop_factory=uvicorn.Config(app, log_config=None).get_loop_factory()) as runner,
     ):
         runner.run(serve(app, sock))
 
