@@ -44,7 +44,8 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Options without a command are those of the default command."""
-        if not args or (args[0].startswith("-") and args[0] not in ("-h", "--help", "--version")):
+        bare = not args or (args[0].startswith("-") and args[0] not in ("-h", "--help", "--version"))
+        if bare and not ctx.resilient_parsing:
             args = [DEFAULT, *args]
         return super().parse_args(ctx, args)
 

@@ -31,7 +31,7 @@ def run_alone(role: str, loaded: Loaded, *, started: Callable[[Started], None]) 
     if role == "observer":
         addresses["token_file"] = opening.token_file(settings, folder)
         code = secrets.token_urlsafe(16)
-    run_file = RunFile(folder.run, addresses, alone=True)
+    run_file = RunFile(folder, addresses, alone=True)
     run_file.write({role: os.getpid()})
     relayed = opening.base_urls(settings, sock) if role == "relay" else ()
     started(Started(relayed, None if code is None else opening.sign_in(sock, code), folder.path))

@@ -83,6 +83,7 @@ class Children:
         with _parent_pipe() as parent, self._signals():
             for state in reversed(self._states.values()):
                 self._start(state, parent)
+            self._tell()
             self._watch(parent)
             self._operator.stopping()
             for state in self._states.values():
@@ -101,6 +102,7 @@ class Children:
             for state in self._states.values():
                 if state.due is not None and state.due <= time.monotonic():
                     self._start(state, parent)
+                    self._tell()
 
     def _next(self, until: float | None) -> _Ended | int | None:
         """What happens next; None if nothing does until then."""
@@ -114,7 +116,6 @@ class Children:
         state.process, state.started, state.due = process, time.monotonic(), None
         state.starts += 1
         threading.Thread(target=lambda: self._events.put(_Ended(name, process.wait())), daemon=True).start()
-        self._tell()
 
     def _plan(self, ended: _Ended) -> None:
         state = self._states[ended.name]

@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from proxy.ledger.folder import write_private
+from proxy.ledger.folder import Folder, write_private
 
 
 class RunFile:
     """Written by whoever opened the ports. Processes that run alone each add their part to what is there."""
 
-    def __init__(self, path: Path, addresses: Mapping[str, str], *, alone: bool = False) -> None:
-        self._path = path
+    def __init__(self, folder: Folder, addresses: Mapping[str, str], *, alone: bool = False) -> None:
+        self._path = folder.run
+        self._guard = folder.guard
         self._addresses = dict(addresses)
         self._alone = alone
         self._processes: dict[str, int] = {}
 
     def write(self, processes: Mapping[str, int]) -> None:
         """Replaces the file in one step."""
-        self._processes = dict(processes)
-        others, running = self._others()
-        known = {**others, **self._addresses, "processes": {**running, **self._processes}}
-        write_private(self._path, json.dumps(known, indent=2).encode() + b"\n")
+        with self._guarded():
+            self._processes = dict(processes)
+            others, running = self._others()
+            _write(self._path, {**others, **self._addresses}, {**running, **self._processes})
 
     def remove(self) -> None:
         """Takes this run out of the file, and the file away once nobody is left in it."""
-        others, running = self._others()
-        left = {name: number for name, number in running.items() if name not in self._processes}
-        if left:
-            kept = {name: value for name, value in others.items() if name not in self._addresses}
-            write_private(self._path, json.dumps({**kept, "processes": left}, indent=2).encode() + b"\n")
-        else:
-            self._path.unlink(missing_ok=True)
+        with self._guarded():
+            others, running = self._others()
+            left = {name: number for name, number in running.items() if name not in self._processes}
+            if left:
+                _write(self._path, {name: each for name, each in others.items() if name not in self._addresses}, left)
+            else:
+                self._path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """One at a time, so that what another process adds meanwhile is not lost."""
+        with self._guard.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
 
     def _others(self) -> tuple[dict[str, object], dict[str, object]]:
         """Addresses and processes that stand in the file already, none unless this run is one of several."""
@@ -51,3 +61,7 @@ def read(path: Path) -> dict[str, object]:
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
+
+
+def _write(path: Path, addresses: Mapping[str, object], processes: Mapping[str, object]) -> None:
+    write_private(path, json.dumps({**addresses, "processes": processes}, indent=2).encode() + b"\n")

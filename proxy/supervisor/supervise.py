@@ -78,7 +78,7 @@ def supervise(loaded: Loaded, upstream: socket.socket | None, *, started: Callab
         code = secrets.token_urlsafe(16)
         urls = opening.base_urls(settings, relay)
         addresses = {"relay": listening.url(relay), "inspector": listening.url(inspector)}
-        run_file = RunFile(folder.run, {**addresses, "token_file": opening.token_file(settings, folder)})
+        run_file = RunFile(folder, {**addresses, "token_file": opening.token_file(settings, folder)})
         held.callback(run_file.remove)
 
         def stopping() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -13,26 +15,30 @@ from proxy.supervisor.run_file import read
 from tests.kit.process import wait
 
 
-def start(command: str, data: Path) -> subprocess.Popen[str]:
+@contextmanager
+def running(command: str, data: Path) -> Iterator[None]:
+    """Runs `relay` or `observe` on a free port; at the end it is told to stop and must end well."""
     address = "--listen" if command == "relay" else "--inspector"
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "proxy", command, address, "127.0.0.1:0", "--data", str(data)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+    try:
+        yield
+    finally:
+        process.terminate()
+        said = process.communicate(timeout=60)[0]
+    assert process.returncode == 0, said
 
 
 @pytest.mark.parametrize("first", ["relay", "observe"])
 def test_relay_and_observer_can_run_alone_on_one_folder(tmp_path: Path, first: str) -> None:
     second = {"relay": "observe", "observe": "relay"}[first]
-    processes = [start(first, tmp_path), start(second, tmp_path)]
     run = tmp_path / "run.json"
-    wait(lambda: {"relay", "inspector"} <= read(run).keys(), "both to write where they are")
-    for room in ("relay", "inspector"):
-        assert httpx.get(f"{read(run)[room]}/readyz", timeout=20, trust_env=False).status_code == 200
-    for process in processes:
-        process.terminate()
-    said = [process.communicate(timeout=60)[0] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
+    with running(first, tmp_path), running(second, tmp_path):
+        wait(lambda: {"relay", "inspector"} <= read(run).keys(), "both to write where they are")
+        for room in ("relay", "inspector"):
+            assert httpx.get(f"{read(run)[room]}/readyz", timeout=20, trust_env=False).status_code == 200
     assert not run.exists()

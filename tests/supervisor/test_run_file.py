@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from proxy.ledger.folder import Folder
 from proxy.supervisor.run_file import RunFile, read
 
 
 def test_a_run_replaces_what_an_earlier_one_left(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     path.write_text('{"relay": "http://old", "inspector": "http://old", "processes": {"relay": 1}}')
-    run = RunFile(path, {"relay": "http://new"})
+    run = RunFile(Folder(tmp_path), {"relay": "http://new"})
     run.write({"supervisor": 5})
     assert json.loads(path.read_text()) == {"relay": "http://new", "processes": {"supervisor": 5}}
     assert path.stat().st_mode & 0o777 == 0o600
@@ -20,8 +22,8 @@ def test_a_run_replaces_what_an_earlier_one_left(tmp_path: Path) -> None:
 
 def test_processes_that_run_alone_share_the_file(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
-    relay = RunFile(path, {"relay": "http://r"}, alone=True)
-    observer = RunFile(path, {"inspector": "http://i", "token_file": "/t"}, alone=True)
+    relay = RunFile(Folder(tmp_path), {"relay": "http://r"}, alone=True)
+    observer = RunFile(Folder(tmp_path), {"inspector": "http://i", "token_file": "/t"}, alone=True)
     relay.write({"relay": 1})
     observer.write({"observer": 2})
     assert read(path) == {
@@ -34,6 +36,15 @@ def test_processes_that_run_alone_share_the_file(tmp_path: Path) -> None:
     assert read(path) == {"inspector": "http://i", "token_file": "/t", "processes": {"observer": 2}}
     observer.remove()
     assert not path.exists()
+
+
+def test_two_that_begin_together_are_both_in_the_file(tmp_path: Path) -> None:
+    def add(number: int) -> None:
+        RunFile(Folder(tmp_path), {f"room{number}": "http://x"}, alone=True).write({f"role{number}": number})
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(add, range(32)))
+    assert len(read(tmp_path / "run.json")) == 33
 
 
 def test_a_file_that_is_missing_or_broken_says_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from proxy.cli.doctor import Finding, examine
+from proxy.settings.load import load
+from tests.cli.commands import command
+from tests.kit.process import Proxy
+
+
+@pytest.fixture
+def healthy() -> Iterator[dict[str, str]]:
+    """An environment whose upstream answers and whose ports are free."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield {
+            "ANTHROPIC_PROXY_DATA": "data",
+            "ANTHROPIC_PROXY_UPSTREAMS_ANTHROPIC_URL": f"http://127.0.0.1:{server.getsockname()[1]}",
+            "ANTHROPIC_PROXY_RELAY_LISTEN": "127.0.0.1:0",
+            "ANTHROPIC_PROXY_INSPECTOR_LISTEN": "127.0.0.1:0",
+        }
+
+
+def found(folder: Path, environ: dict[str, str]) -> dict[str, Finding]:
+    return {finding.about: finding for finding in examine(load(environ=environ, folder=folder))}
+
+
+def test_a_healthy_installation_ends_with_0(tmp_path: Path, healthy: dict[str, str]) -> None:
+    done = command(tmp_path, "doctor", env=healthy)
+    assert (done.code, done.err) == (0, "")
+    assert [line[:4] for line in done.out.splitlines()] == ["ok  "] * 7
+    assert not (tmp_path / "data").exists()
+
+
+def test_versions_of_the_parts_are_named(tmp_path: Path, healthy: dict[str, str]) -> None:
+    versions = found(tmp_path, healthy)["versions"]
+    assert versions.ok
+    for part in ("anthropic-proxy 0.1.0", "Python 3.", "SQLite 3.", "zttp ", "uvloop ", "opentelemetry-sdk "):
+        assert part in versions.text
+
+
+def test_what_cannot_be_reached_is_named_and_ends_with_1(tmp_path: Path, healthy: dict[str, str]) -> None:
+    env = {**healthy, "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "https://unknown.invalid:4318/v1/logs"}
+    done = command(tmp_path, "doctor", env=env)
+    assert done.code == 1
+    assert "FAIL logs       https://unknown.invalid:4318/v1/logs cannot be reached: " in done.out
+
+
+def test_a_port_in_use_is_named(tmp_path: Path, healthy: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        relay = found(tmp_path, {**healthy, "ANTHROPIC_PROXY_RELAY_LISTEN": address})["relay"]
+    assert relay == Finding(
+        False,
+        "relay",
+        f"ANTHROPIC_PROXY_RELAY_LISTEN: relay.listen: {address} is in use by another process; "
+        "stop it or choose another port",
+    )
+
+
+def test_a_foreign_ledger_is_named(tmp_path: Path, healthy: dict[str, str]) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "ledger.sqlite3").write_text("somebody's notes")
+    ledger = found(tmp_path, healthy)["ledger"]
+    assert not ledger.ok
+    assert "cannot be read" in ledger.text
+
+
+def test_a_running_proxy_is_found_by_its_data_folder(tmp_path: Path, healthy: dict[str, str]) -> None:
+    proxy = Proxy(tmp_path, healthy["ANTHROPIC_PROXY_UPSTREAMS_ANTHROPIC_URL"])
+    with proxy.running():
+        findings = found(tmp_path, {"ANTHROPIC_PROXY_DATA": "data"})
+        assert findings["relay"] == Finding(True, "relay", f"{proxy.base_url} answers")
+        assert findings["inspector"] == Finding(True, "inspector", f"{proxy.inspector_url} answers")
+        assert findings["ledger"].ok
