@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct, field
 
+from proxy.names.attributes import SERVICE_NAME
 from proxy.settings.errors import SettingsError
 
 METRIC_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
@@ -67,7 +68,7 @@ def read_otlp(environ: Mapping[str, str]) -> Otlp:
     _refuse_unbuilt(environ)
     disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     resource = _pairs(environ, "OTEL_RESOURCE_ATTRIBUTES")
-    named = resource.pop("service.name", None)
+    named = resource.pop(SERVICE_NAME, None)
     sampler = environ.get("OTEL_TRACES_SAMPLER") or "always_on"
     if sampler not in _SAMPLERS:
         raise _expected("OTEL_TRACES_SAMPLER", sampler, f"one of {', '.join(_SAMPLERS)}")
