@@ -114,6 +114,11 @@ class Observer:
             self._stop.set()
             self._hold.release()
             raise
+        sent = [
+            *([Signal.METRICS.value] if self._exports.meter else []),
+            *(signal.value for signal in self._exports.shippers),
+        ]
+        _log.info("sent by OTLP: %s", ", ".join(sent) or "nothing, no endpoint is set")
         if self._exports.meter is not None:
             self._exports.meter.covered = self._look()[0]
         for sender in self._exports.all():
@@ -188,7 +193,7 @@ class Observer:
                 projector.load()
             return False
         self._failing.over()
-        for shipper in self._exports.shippers.values():
+        for shipper in self._exports.shippers.values() if projected else ():
             shipper.wake()
         for listed in projected:
             self._tell(listed)

@@ -111,8 +111,11 @@ class OtlpSession(requests.Session):
             ) as response:
                 self.reply = judge(self._signal, response, _read(response))
         except (requests.RequestException, OSError, ValueError) as error:
-            said = clipped(f"{type(error).__name__}: {error}", 300)
-            self.reply = Reply(Verdict.AGAIN, said, untaken=_never_connected(error))
+            reason = getattr(error.args[0], "reason", None) if error.args else None
+            never_connected = isinstance(reason, NewConnectionError)
+            # urllib3 puts the representation of its own object before the cause.
+            cause = str(reason).rpartition("): ")[2] if never_connected else f"{type(error).__name__}: {error}"
+            self.reply = Reply(Verdict.AGAIN, clipped(cause, 300), untaken=never_connected)
         finally:
             watch.cancel()
         if self.reply.verdict is not Verdict.DELIVERED:
@@ -178,11 +181,6 @@ _REJECTED = {
     Signal.LOGS: "rejected_log_records",
     Signal.SPANS: "rejected_spans",
 }
-
-
-def _never_connected(error: Exception) -> bool:
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, NewConnectionError)
 
 
 def _read(response: requests.Response) -> bytes:

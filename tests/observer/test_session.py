@@ -99,7 +99,7 @@ def test_records_that_were_not_taken_are_told() -> None:
 def test_a_refused_connection_has_taken_nothing() -> None:
     judged = post(Receiver())
     assert (judged.verdict, judged.status, judged.untaken) == (Verdict.AGAIN, None, True)
-    assert "refused" in judged.said
+    assert judged.said == "Failed to establish a new connection: [Errno 111] Connection refused"
 
 
 def test_a_lost_answer_leaves_open_what_was_taken() -> None:
