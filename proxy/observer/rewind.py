@@ -9,24 +9,25 @@ from proxy.ledger import cursors, journal
 from proxy.ledger.connect import transaction, writer
 from proxy.ledger.errors import LedgerError
 from proxy.ledger.folder import Folder
-from proxy.observer.session import Signal
+
+_METRICS = "metrics"
 
 
-def rewind(folder: Folder, signal: Signal, since_ns: int) -> int:
-    """Set `signal` back to what was committed at or after `since_ns`; how many requests are ahead of it then.
+def rewind(folder: Folder, signal: str, since_ns: int) -> int:
+    """Set `signal` (logs or spans) back to what was committed at or after `since_ns`; how many requests are ahead of it then.
 
     Harmless while an observer runs. What retention has removed from the journal cannot be sent again.
     Raises LedgerError for metrics, which are totals, and for a signal that is not exported.
     """
-    if signal is Signal.METRICS:
+    if signal == _METRICS:
         raise LedgerError("metrics are totals and always sent whole: there is nothing to send again")
     with closing(writer(folder.ledger)) as conn, transaction(conn):
-        here = cursors.get(conn, signal.value)
+        here = cursors.get(conn, signal)
         if here is None:
-            raise LedgerError(f"{signal.value} are not exported: set an OTLP endpoint and start the proxy first")
-        cursors.set(conn, signal.value, min(here, journal.seq_before(conn, since_ns)))
+            raise LedgerError(f"{signal} are not exported: set an OTLP endpoint and start the proxy first")
+        cursors.set(conn, signal, min(here, journal.seq_before(conn, since_ns)))
         return _ahead(conn, signal)
 
 
-def _ahead(conn: sqlite3.Connection, signal: Signal) -> int:
-    return journal.pending(conn, cursors.get(conn, signal.value) or 0)[0]
+def _ahead(conn: sqlite3.Connection, signal: str) -> int:
+    return journal.pending(conn, cursors.get(conn, signal) or 0)[0]
