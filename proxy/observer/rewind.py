@@ -14,7 +14,7 @@ _METRICS = "metrics"
 
 
 def rewind(folder: Folder, signal: str, since_ns: int) -> int:
-    """Set `signal` (logs or spans) back to what was committed at or after `since_ns`; how many requests are ahead of it then.
+    """Set `signal` (logs, spans) back to what was committed since `since_ns`; how many requests are ahead of it then.
 
     Harmless while an observer runs. What retention has removed from the journal cannot be sent again.
     Raises LedgerError for metrics, which are totals, and for a signal that is not exported.
