@@ -75,11 +75,11 @@ def _parts(text: str) -> Iterator[Part]:
     at = 0
     for fence in _FENCE.finditer(text):
         if fence.start() > at:
-            yield Part((Piece("", text[at : fence.start()].rstrip("\n")),))
+            yield Part((Piece("", text[at : fence.start()].strip("\n")),))
         yield listing(fence[3].rstrip("\n"), fence[2].lower())
         at = fence.end()
     if at < len(text):
-        yield Part((Piece("", text[at:]),))
+        yield Part((Piece("", text[at:].lstrip("\n") if at else text),))
 
 
 def _lexer(language: str) -> Lexer | None:

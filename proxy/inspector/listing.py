@@ -145,17 +145,16 @@ def _instants(asked: View) -> dict[str, str]:
     }
 
 
-def _sums(sums: Sums | None) -> tuple[tuple[str, str], ...]:
+def _sums(sums: Sums | None) -> tuple[tuple[str, str, str], ...]:
+    """Label, value and explanation of each sum."""
     if sums is None:
-        return (("Sums", "too many requests to add up quickly: narrow the filter"),)
-    unpriced = sums.requests - sums.priced
+        return (("Sums", "too many requests to add up quickly: narrow the filter", ""),)
     return (
-        ("Requests", formats.count(sums.requests)),
-        ("Failed", formats.count(sums.errors)),
-        ("Input", formats.count(sums.input_tokens)),
-        ("Output", formats.count(sums.output_tokens)),
-        ("Cache read", formats.count(sums.cache_read_tokens)),
-        ("Cache created", formats.count(sums.cache_creation_tokens)),
-        ("Cost", formats.usd(sums.cost_usd)),
-        *((("Unpriced", formats.count(unpriced)),) if unpriced else ()),
+        ("Requests", formats.count(sums.requests), ""),
+        ("Failed", formats.count(sums.errors), "Ended in any other way than ok"),
+        ("Input", formats.count(sums.input_tokens), "Input tokens that did not come from the cache"),
+        ("Output", formats.count(sums.output_tokens), "Output tokens"),
+        ("Cache read", formats.count(sums.cache_read_tokens), "Input tokens read from the prompt cache"),
+        ("Cache created", formats.count(sums.cache_creation_tokens), "Input tokens written to the prompt cache"),
+        ("Cost", formats.usd(sums.cost_usd), f"List price of the {sums.priced:,} requests that have a price"),
     )
