@@ -10,7 +10,7 @@ environment = $(CACHE)/venv-$(shell $(PYTHON) -c "import hashlib, sys; \
 	print(hashlib.sha256(open('$(1)', 'rb').read() + sys.version.encode()).hexdigest()[:16])")
 RUNTIME := $(call environment,requirements.txt)
 DEV := $(call environment,requirements-dev.txt)
-COMPILE = $(CACHE)/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+COMPILE = PIP_FIND_LINKS= $(CACHE)/lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host $(ARGS) pyproject.toml
 export PYTHONPATH := $(CURDIR)
 
