@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import signal
 import socket
 import threading
@@ -82,8 +83,8 @@ def _end_with_parent(parent: int | None) -> None:
         return
 
     def watch() -> None:
-        while os.read(parent, 1):
-            pass
+        # Waiting must not be the read's: a sibling may have made the pipe they share non-blocking.
+        select.select([parent], [], [])
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
