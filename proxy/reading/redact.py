@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import quote, unquote_plus
 
 from proxy.exchange import Headers
@@ -19,6 +20,8 @@ MIN_SECRET_CHARS = 8
 _MIN_HIDDEN_CHARS = 12
 MAX_TOKEN_BODY_BYTES = 64 * 1024
 """Bodies of OAuth servers are small; in prompts the same field names are nobody's credential."""
+_KEPT_HEADERS, _KEPT_CHARS = 128, 256
+"""Most headers of a caller are the same from request to request; their masked form is kept when it is short."""
 _KNOWN_PREFIX = re.compile(r"sk-ant-(?:[a-z]+[0-9]*-)?|sk-(?:proj-|or-v1-)?|AIza|gh[pousr]_|xox[a-z]-|ya29\.|eyJ")
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{4}")
 _TOKEN_FIELD = re.compile(rb'("(?:access_token|refresh_token|client_secret|id_token)"\s*:\s*")([^"\\]{8,})(?=")')
@@ -30,6 +33,7 @@ class Redactor:
     def __init__(self, secrets: Iterable[str], salt: bytes) -> None:
         self._salt = salt
         self._masks: dict[bytes, bytes] = {}
+        self._kept = lru_cache(_KEPT_HEADERS)(self._header)
         for secret in sorted(secrets, key=len, reverse=True):
             if len(secret) >= MIN_SECRET_CHARS:
                 mask = self.mask(secret).encode()
@@ -45,12 +49,15 @@ class Redactor:
     def headers(self, headers: Headers) -> Headers:
         """Mask credentials whole (but for the scheme) and the secrets inside all other values."""
         return tuple(
-            (name, self._credential(value) if is_credential(name) else self.text(value)) for name, value in headers
+            [
+                self._kept(name, value) if len(name) + len(value) <= _KEPT_CHARS else self._header(name, value)
+                for name, value in headers
+            ]
         )
 
     def query(self, query: str) -> str:
         """Mask the values of parameters that name a secret, and the secrets inside all others."""
-        return "&".join(self._parameter(part) for part in query.split("&"))
+        return query and "&".join(self._parameter(part) for part in query.split("&"))
 
     def text(self, text: str) -> str:
         """Mask the secrets in a short text, such as a path or an error message."""
@@ -89,6 +96,9 @@ class Redactor:
         if match[2].startswith(b"***"):
             return match[0]
         return match[1] + self.mask(match[2].decode("utf-8", "surrogateescape")).encode()
+
+    def _header(self, name: str, value: str) -> tuple[str, str]:
+        return name, self._credential(value) if is_credential(name) else self.text(value)
 
     def _credential(self, value: str) -> str:
         secret = bare(value)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
@@ -24,6 +25,9 @@ from proxy.settings.shape import Capture as CaptureLimits
 
 log = logging.getLogger(__name__)
 
+CALLERS = 64
+"""Callers whose masks are kept ready for their next request."""
+
 
 class Finisher:
     """Makes the changes of one relay process."""
@@ -31,12 +35,13 @@ class Finisher:
     def __init__(self, *, process: str, salt: bytes, capture: CaptureLimits, read_failed: Callable[[], None]) -> None:
         self._process = process
         self._salt = salt
+        self._redactors = lru_cache(CALLERS)(partial(Redactor, salt=salt))
         self._bodies = capture.bodies
         self._read_failed = read_failed
 
     def opened(self, capture: Capture) -> Opened | None:
         """The row of a request that was accepted; None when it is over already and its whole record follows."""
-        return None if capture.over else Opened(self._accepted(capture))
+        return None if capture.over else Opened(Exchange(**self._accepted(capture)))
 
     def arrived(self, capture: Capture) -> Arrived | None:
         """The request body, stored before the end so that an interrupted request still has it; None as above."""
@@ -47,13 +52,14 @@ class Finisher:
 
     def finished(self, capture: Capture) -> Finished:
         """The whole record of a request that is over."""
+        told = _headers_by_hop(capture)
         redactor = self._redactor(capture)
         response = self._response(capture)
         ended = _outcome(capture, response, redactor)
         kept = self._bodies == "all" or (self._bodies == "errors" and ended["outcome"] is not Outcome.OK)
         bodies = _stored_bodies(capture, redactor, kept=kept)
-        exchange = self._exchange(capture, response, {**ended, **_captured(bodies)})
-        headers_kept = {hop: redactor.headers(fields) for hop, fields in _headers_by_hop(capture).items()}
+        exchange = self._exchange(capture, told, response, {**ended, **_captured(bodies)})
+        headers_kept = {hop: redactor.headers(fields) for hop, fields in told.items()}
         return Finished(
             exchange=exchange,
             headers=headers_kept,
@@ -64,39 +70,38 @@ class Finisher:
     def _redactor(self, capture: Capture) -> Redactor:
         if capture.redactor is None:
             fields, query = headers.text(capture.headers), capture.query.decode("latin-1")
-            capture.redactor = Redactor(caller.secrets(fields, query), self._salt)
+            capture.redactor = self._redactors(caller.secrets(fields, query))
         return capture.redactor
 
-    def _accepted(self, capture: Capture) -> Exchange:
-        """What is known at accept."""
+    def _accepted(self, capture: Capture) -> dict[str, Any]:
+        """What is known at accept, as fields of the record."""
         redactor = self._redactor(capture)
-        path = _path(capture)
         endpoint = capture.endpoint
-        return Exchange(
-            request_id=capture.request_id,
-            process=self._process,
-            started_ns=capture.started_ns,
-            method=capture.method[:32],
-            path=redactor.text(path),
-            query=redactor.query(capture.query.decode("latin-1")) or None,
-            endpoint=capture.endpoint_name or "none",
-            organization=endpoint.organization if endpoint else None,
-            workflow=endpoint.workflow if endpoint else None,
-            billing=endpoint.billing if endpoint else None,
-            upstream=capture.upstream,
-            dialect=capture.dialect,
-            provider=capture.dialect,
-            operation=capture.operation,
-            trace_id=capture.trace_id,
-            span_id=capture.span_id,
-            parent_span_id=capture.parent_span_id,
-        )
+        return {
+            "request_id": capture.request_id,
+            "process": self._process,
+            "started_ns": capture.started_ns,
+            "method": capture.method[:32],
+            "path": redactor.text(_path(capture)),
+            "query": redactor.query(capture.query.decode("latin-1")) or None,
+            "endpoint": capture.endpoint_name or "none",
+            "organization": endpoint.organization if endpoint else None,
+            "workflow": endpoint.workflow if endpoint else None,
+            "billing": endpoint.billing if endpoint else None,
+            "upstream": capture.upstream,
+            "dialect": capture.dialect,
+            "provider": capture.dialect,
+            "operation": capture.operation,
+            "trace_id": capture.trace_id,
+            "span_id": capture.span_id,
+            "parent_span_id": capture.parent_span_id,
+        }
 
-    def _request(self, capture: Capture) -> RequestFacts:
+    def _request(self, capture: Capture, fields: Headers) -> RequestFacts:
         return request_facts(
             method=capture.method,
             path=(capture.target or _path(capture)).partition("?")[0],
-            headers=headers.text(capture.headers),
+            headers=fields,
             body=b"".join(capture.request.chunks) if capture.request.whole else None,
             content_encoding=_encoding(capture.headers),
         )
@@ -111,11 +116,13 @@ class Finisher:
             self._read_failed()
             return ResponseFacts(parse_error=type(exc).__name__)
 
-    def _exchange(self, capture: Capture, response: ResponseFacts, ended: dict[str, Any]) -> Exchange:
-        request = self._request(capture)
-        upstream_headers = headers.text(capture.upstream_headers)
+    def _exchange(
+        self, capture: Capture, told: Mapping[Hop, Headers], response: ResponseFacts, ended: dict[str, Any]
+    ) -> Exchange:
+        request = self._request(capture, told[Hop.CLIENT_REQUEST])
+        upstream_headers = told.get(Hop.UPSTREAM_RESPONSE, ())
         by_name = {name.lower(): value for name, value in upstream_headers}
-        key = caller.caller_key(headers.text(capture.headers), request.account_uuid, self._salt)
+        key = caller.caller_key(told[Hop.CLIENT_REQUEST], request.account_uuid, self._salt)
         account = caller.account(
             credential=None,
             organization_id=by_name.get("anthropic-organization-id"),
@@ -123,14 +130,12 @@ class Finisher:
             key=key,
         )
         windows, limits = ratelimit.readings(upstream_headers, account, capture.started_ns // 1_000_000_000)
-        accepted = self._accepted(capture)
-        told = ratelimit.ratelimit_headers(upstream_headers)
-        return replace(
-            accepted,
-            **_times(capture),
-            **ended,
-            **_sizes(capture),
-            workflow=request.workflow or accepted.workflow,
+        known = {**self._accepted(capture), **_times(capture), **ended, **_sizes(capture)}
+        known["workflow"] = request.workflow or known["workflow"]
+        known["billing"] = known["billing"] or ("subscription" if windows else "pay_as_you_go")
+        ratelimits = ratelimit.ratelimit_headers(upstream_headers)
+        return Exchange(
+            **known,
             key=key,
             session_id=request.session_id,
             agent_id=request.agent_id,
@@ -146,7 +151,6 @@ class Finisher:
             message_id=response.message_id,
             upstream_organization_id=by_name.get("anthropic-organization-id"),
             upstream_workspace_id=by_name.get("anthropic-workspace-id"),
-            billing=accepted.billing or ("subscription" if windows else "pay_as_you_go"),
             usage=response.usage,
             usage_source=response.usage_source,
             parameters=request.parameters,
@@ -157,7 +161,7 @@ class Finisher:
             customer_data=request.customer_data,
             parse_error=request.parse_error or response.parse_error,
             first_token_ms=response.first_token_ms,
-            attempts=_with_answer(capture, by_name, told, response, ended["error_message"]),
+            attempts=_with_answer(capture, by_name, ratelimits, response, ended["error_message"]),
             windows=windows,
             limits=limits,
         )

@@ -57,9 +57,12 @@ def first(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None
     return next((value for name, value in headers if name.lower() == wanted), None)
 
 
-def text(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+def text(headers: RawHeaders) -> tuple[tuple[str, str], ...]:
     """Fields as text for the record; bytes that are not UTF-8 are kept as Latin-1 characters."""
-    return tuple((_text(name), _text(value)) for name, value in headers)
+    try:
+        return tuple([(name.decode(), value.decode()) for name, value in headers])
+    except UnicodeDecodeError:
+        return tuple([(_text(name), _text(value)) for name, value in headers])
 
 
 def _text(value: bytes) -> str:
