@@ -15,12 +15,27 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Literal, TypeVar
 
 import uvicorn
+from uvicorn.protocols.http.zttp_impl import ZttpProtocol
 
 from proxy.gate import App
 
 KEEP_ALIVE_S = 75
 T = TypeVar("T")
 Parser = Literal["zttp", "h11"]
+
+
+class _Zttp(ZttpProtocol):
+    """uvicorn decodes request targets as ASCII without a net: one odd byte would be a traceback in the log."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.access_log = False  # it asks who listens to the log, not what was configured
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            super().data_received(data)
+        except UnicodeDecodeError:
+            self.handle_remote_protocol_error()
 
 
 class Server(uvicorn.Server):
@@ -52,7 +67,7 @@ def server(app: App, *, parser: Parser = "zttp") -> Server:
     return Server(
         uvicorn.Config(
             app,
-            http=parser,
+            http=_Zttp if parser == "zttp" else parser,
             ws="none",
             lifespan="off",
             access_log=False,

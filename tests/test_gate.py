@@ -261,6 +261,8 @@ WIRE = {
     "absolute form": (b"GET http://evil.test/x HTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
     "double slash": (b"GET //evil.test/x HTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
     "dot segment": (b"GET /v1/../../admin HTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
+    "8-bit target": (b"GET /a\xe9b HTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
+    "8-bit query": (b"GET /a?b=\xe9 HTTP/1.1\r\nHost: localhost\r\n\r\n", {400}),
     "NUL in a value": (b"GET /x HTTP/1.1\r\nHost: localhost\r\nX-A: a\x00b\r\n\r\n", {400}),
     "bare CR in a value": (b"GET /x HTTP/1.1\r\nHost: localhost\r\nX-A: a\rb\r\n\r\n", {400}),
     "space before the colon": (b"GET /x HTTP/1.1\r\nHost: localhost\r\nX-A : b\r\n\r\n", {400}),

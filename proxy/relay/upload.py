@@ -9,7 +9,7 @@ from aiohttp.payload import Payload
 
 from proxy.gate import Receive
 from proxy.relay.capture import Capture
-from proxy.relay.errors import ClientGone, Rejected, UpstreamTimeout
+from proxy.relay.errors import ClientGone, Rejected, RelayError, UpstreamTimeout
 from proxy.settings.shape import Relay as Limits
 
 
@@ -31,7 +31,7 @@ class Upload(Payload):
         self._arrived = arrived
 
     async def begin(self) -> None:
-        """Waits for the first body message; most bodies are complete with it."""
+        """Waits for the first body message; most bodies are complete with it. Raises ClientGone or Rejected."""
         await self._next()
         if self._capture.upload_complete:
             self._size = self._capture.request.size
@@ -54,7 +54,11 @@ class Upload(Payload):
         for chunk in tuple(capture.request.chunks):
             await writer.write(chunk)
         while not capture.upload_complete:
-            chunk = await self._next()
+            try:
+                chunk = await self._next()
+            except RelayError as cause:
+                capture.abort(cause)
+                raise UploadStopped from cause
             if chunk:
                 await writer.write(chunk)
         sent(capture, self._limits)
@@ -67,21 +71,17 @@ class Upload(Payload):
         capture.allow(self._limits.upload_idle_timeout, _upload_stalled)
         message = await self._receive()
         if message["type"] == "http.disconnect":
-            self._stop(ClientGone("the client left during its upload.", error_type="upload_aborted"))
+            raise ClientGone("the client left during its upload.", error_type="upload_aborted")
         body: bytes = message.get("body", b"")
         if body:
             capture.request.add(body)
         if capture.request.size > self._limits.max_body:
-            self._stop(too_large(self._limits.max_body))
+            raise too_large(self._limits.max_body)
         if not message.get("more_body", False):
             capture.upload_complete = True
             capture.times.received_ms = capture.now()
             self._arrived()
         return body
-
-    def _stop(self, cause: ClientGone | Rejected) -> None:
-        self._capture.abort(cause)
-        raise UploadStopped
 
 
 def sent(capture: Capture, limits: Limits) -> None:
