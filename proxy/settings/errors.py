@@ -10,6 +10,7 @@ class SettingsError(Exception):
     """
 
     def __init__(self, problem: str, *, where: str | None = None) -> None:
-        super().__init__(problem if where is None else f"{where}: {problem}")
+        sentence = problem if where is None else f"{where}: {problem}"
+        super().__init__("".join(each if each.isprintable() else f"\\x{ord(each):02x}" for each in sentence))
         self.problem = problem
         self.where = where

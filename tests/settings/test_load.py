@@ -3,12 +3,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.settings.errors import SettingsError
+from proxy.settings.keys import all_keys
 from proxy.settings.load import load
 from proxy.settings.shape import Settings
 from proxy.settings.sources import Flag
 
+NOWHERE = Path("/nowhere")
 FILE = "anthropic-proxy.toml"
 FLAG = Flag("--listen", "relay.listen", "127.0.0.1:3")
 VARIABLE = {"ANTHROPIC_PROXY_RELAY_LISTEN": "127.0.0.1:2"}
@@ -75,3 +79,35 @@ def test_telemetry_cannot_be_sent_elsewhere_by_the_file(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text('[telemetry.otlp.logs]\nendpoint = "http://x"\n')
     with pytest.raises(SettingsError, match=r"^anthropic-proxy\.toml:2: telemetry\.otlp is not a setting"):
         load(environ={}, folder=tmp_path)
+
+
+VARIABLES = [key.variable.replace("<NAME>", "ANTHROPIC") for key in all_keys()]
+TOML_VALUES = ("1", "-1", "true", '""', '"x"', '"10GiB"', '"7d"', "[]", '["a"]', "1.5", "inf", "2026-01-01", "{a=1}")
+
+
+def mistake(config: Path | None, environ: dict[str, str]) -> SettingsError | None:
+    """What is wrong with settings; anything else that is raised fails the test."""
+    try:
+        load(config=config, environ=environ, folder=NOWHERE)
+    except SettingsError as error:
+        return error
+    return None
+
+
+@given(st.dictionaries(st.sampled_from(VARIABLES), st.text(st.characters(exclude_characters="\0"), max_size=20)))
+def test_any_text_in_any_variable_gives_settings_or_one_line(environ: dict[str, str]) -> None:
+    """I17"""
+    found = mistake(None, environ)
+    assert found is None or len(str(found).splitlines()) == 1
+
+
+@given(st.lists(st.tuples(st.sampled_from(sorted({key.path for key in all_keys()})), st.sampled_from(TOML_VALUES))))
+def test_any_value_of_any_key_gives_settings_or_one_line_with_its_place(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[tuple[str, ...], str]]
+) -> None:
+    """I17"""
+    path = tmp_path_factory.getbasetemp() / "fuzzed.toml"
+    unique = {".".join(key).replace("*", "anthropic"): value for key, value in rows}
+    path.write_text("\n".join(f"{key} = {value}" for key, value in unique.items()))
+    found = mistake(path, {})
+    assert found is None or found.where is None or str(found).startswith(f"{path}:")
