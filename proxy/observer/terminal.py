@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 from typing import TextIO
 
 from pythonjsonlogger.json import JsonFormatter
@@ -30,10 +31,15 @@ def call_line(listed: Listed, *, color: bool) -> str:
             paint(_status_color(exchange), str(exchange.status or "---").rjust(3)),
             paint(_CYAN, _printable(exchange.model or f"{exchange.method} {exchange.path}").ljust(24)),
             f"{_count(usage.input_tokens_total)} in {_count(usage.output_tokens)} out",
-            (_UNKNOWN if listed.cost is None else f"${listed.cost.total_usd:.4f}").rjust(9),
+            (_UNKNOWN if listed.cost is None else _usd(listed.cost.total_usd)).rjust(9),
             paint(_DIM, (_UNKNOWN if exchange.duration_ms is None else f"{exchange.duration_ms:,.0f} ms").rjust(10)),
         )
     ) + (failed)
+
+
+def _usd(amount: Decimal) -> str:
+    """Four decimals, six for what would otherwise read as nothing."""
+    return f"${amount:.4f}" if amount >= Decimal("0.0001") or not amount else f"${amount:.6f}"
 
 
 def call_fields(listed: Listed) -> dict[str, str | int | float | bool | None]:
