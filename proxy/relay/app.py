@@ -233,7 +233,8 @@ class Relay:
             raise
         finally:
             capture.times.connect_ms = connecting.connect_ms
-            stale = isinstance(error, UpstreamUnreachable) and error.stale
+            failed = error if isinstance(error, UpstreamUnreachable | UpstreamTimeout | UpstreamTruncated) else None
+            stale = isinstance(failed, UpstreamUnreachable) and failed.stale
             capture.attempts.append(
                 Attempt(
                     number=len(capture.attempts) + 1,
@@ -247,8 +248,8 @@ class Relay:
                     headers_ms=capture.now() if response is not None else None,
                     ended_ms=capture.now(),
                     status=None if response is None else response.status,
-                    error_type="stale_connection" if stale else error.error_type if error else None,
-                    error_message=str(error) if error else None,
+                    error_type="stale_connection" if stale else failed.error_type if failed else None,
+                    error_message=str(failed) if failed else None,
                 )
             )
         return response
