@@ -45,6 +45,8 @@ class Rules:
     max_header_bytes: int = 65_536
     max_headers: int = 100
     max_uri_bytes: int = 8_192
+    links: bool = False
+    """Whether a link on another site may lead here: it shows a page and changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def check(scope: Scope, rules: Rules) -> Rejection | None:
         or _framing(headers, scope["http_version"], rules)
         or _host(headers, rules, probe=scope["raw_path"] in PROBES)
         or _upgrade(headers)
-        or _origin(headers, rules)
+        or _origin(scope["method"], headers, rules)
     )
 
 
@@ -189,12 +191,12 @@ def _upgrade(headers: RawHeaders) -> Rejection | None:
     return None
 
 
-def _origin(headers: RawHeaders, rules: Rules) -> Rejection | None:
+def _origin(method: str, headers: RawHeaders, rules: Rules) -> Rejection | None:
     """A page of another site must not drive this port: neither spend money nor read captures."""
+    sites = {name: value for name, value in headers if name.startswith(b"sec-fetch-")}
+    followed_link = rules.links and method == "GET" and sites.get(b"sec-fetch-mode") == b"navigate"
+    foreign = sites.get(b"sec-fetch-site") == b"cross-site" and not followed_link
     for name, value in headers:
-        foreign = (name == b"sec-fetch-site" and value == b"cross-site") or (
-            name == b"origin" and not _named(value.decode(errors="replace").partition("://")[2], rules)
-        )
-        if foreign:
-            return _bad("requests from pages of other sites are refused.", 403, "forbidden")
-    return None
+        if name == b"origin" and not _named(value.decode(errors="replace").partition("://")[2], rules):
+            foreign = True
+    return _bad("requests from pages of other sites are refused.", 403, "forbidden") if foreign else None

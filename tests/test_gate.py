@@ -7,6 +7,7 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -181,6 +182,19 @@ def test_upgrades_and_unknown_expectations_are_refused() -> None:
 def test_pages_of_other_sites_are_refused(header: tuple[bytes, bytes], expected: int | None) -> None:
     """H6"""
     assert status(scope(b"/x", header)) == expected
+
+
+def test_a_link_on_another_site_may_lead_to_pages_but_not_to_the_relay() -> None:
+    """H6"""
+    fetched = (b"sec-fetch-site", b"cross-site")
+    link = scope(b"/requests", fetched, (b"sec-fetch-mode", b"navigate"), method="GET")
+    image = scope(b"/requests", fetched, (b"sec-fetch-mode", b"no-cors"), method="GET")
+    form = scope(b"/requests", fetched, (b"sec-fetch-mode", b"navigate"), method="POST")
+    pages = replace(RULES, links=True)
+    assert check(link, pages) is None
+    assert check(image, pages) is not None
+    assert check(form, pages) is not None
+    assert check(link, RULES) is not None
 
 
 @given(st.binary(max_size=60))

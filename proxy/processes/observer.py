@@ -84,7 +84,9 @@ async def _inspector(
         count_auth_failure=lambda: counters.add("auth_failures"),
     )
     rules = Rules(
-        allowed_hosts=allowed_hosts(sock.getsockname()[0], settings.inspector.allowed_hosts), max_body=MAX_POST_BYTES
+        allowed_hosts=allowed_hosts(sock.getsockname()[0], settings.inspector.allowed_hosts),
+        max_body=MAX_POST_BYTES,
+        links=True,
     )
     listener = server(Gate(app, rules=rules, refuse=_refuse))
     on_stop(asyncio.get_running_loop(), listener.stop, parent)

@@ -1,0 +1,58 @@
+"""What is derived from the record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from proxy.exchange import Attempt, Exchange, Usage
+
+EXCHANGE = replace(
+    Exchange("px_1", "p", 1, "POST", "/v1/messages", "default"),
+    usage=Usage(input_tokens=4, output_tokens=95, cache_read_tokens=18_000, cache_creation_tokens=1_500),
+    received_ms=1.0,
+    connect_ms=30.0,
+    sent_ms=40.0,
+    headers_ms=2_000.0,
+    first_byte_ms=2_010.0,
+    first_sent_ms=2_010.5,
+    first_token_ms=2_217.0,
+    last_byte_ms=5_515.0,
+    duration_ms=5_516.0,
+    attempts=(Attempt(1, "anthropic", "api.test", 443, "1" * 16, started_ms=2.0),),
+)
+
+
+def test_prompt_tokens_include_cache_reads_and_writes() -> None:
+    """P-10"""
+    assert EXCHANGE.usage.input_tokens_total == 19_504
+    assert Usage().input_tokens_total is None
+    assert not Usage().known
+
+
+def test_times_are_counted_from_where_they_begin() -> None:
+    """S2-57, S2-58, S0-8"""
+    assert (EXCHANGE.ttft_ms, EXCHANGE.generation_ms, EXCHANGE.upstream_ms) == (2_177.0, 3_298.0, 5_513.0)
+
+
+def test_throughput_leaves_the_first_token_out() -> None:
+    """S2-75: 95 tokens in 3.298 s are 28.81 a second"""
+    assert EXCHANGE.output_rate == pytest.approx(28.81, abs=0.005)
+    assert replace(EXCHANGE, first_token_ms=None).output_rate == pytest.approx(95 / 5.516)
+    assert replace(EXCHANGE, usage=Usage()).output_rate is None
+
+
+def test_overhead_is_neither_connecting_nor_waiting_for_the_upload() -> None:
+    """N-25"""
+    assert EXCHANGE.overhead_ms == pytest.approx(9.0 + 0.5)
+    assert replace(EXCHANGE, sent_ms=None).overhead_ms is None
+
+
+@pytest.mark.parametrize(
+    ("wire", "normalized"),
+    [("end_turn", "stop"), ("max_tokens", "length"), ("tool_use", "tool_calls"), ("refusal", "refusal"), (None, None)],
+)
+def test_finish_reasons_have_a_dialect_free_name(wire: str | None, normalized: str | None) -> None:
+    """S2-88"""
+    assert replace(EXCHANGE, finish_reason=wire).finish_reason_normalized == normalized
