@@ -233,7 +233,7 @@ class Relay:
             raise
         finally:
             capture.times.connect_ms = connecting.connect_ms
-            failed = error if isinstance(error, UpstreamUnreachable | UpstreamTimeout | UpstreamTruncated) else None
+            failed = error if isinstance(error, UpstreamUnreachable | UpstreamTimeout) else None
             stale = isinstance(failed, UpstreamUnreachable) and failed.stale
             capture.attempts.append(
                 Attempt(
