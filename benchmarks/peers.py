@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -110,7 +111,7 @@ def ours(port: int, core: int) -> Iterator[Peer]:
             yield Peer("anthropic-proxy", own, processes)
 
 
-def _run_file(path: Path) -> dict[str, dict[str, int]]:
+def _run_file(path: Path) -> dict[str, Any]:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, json.JSONDecodeError):

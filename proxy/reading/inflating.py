@@ -6,7 +6,7 @@ import gzip
 import zlib
 from typing import IO, Protocol, cast
 
-import brotli  # type: ignore[import-untyped]
+import brotli
 import zstandard
 
 ZSTD_MAX_WINDOW_BYTES = 8 * 1024 * 1024

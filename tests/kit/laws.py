@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import zstandard
-from proxy.ledger.verify import verify
 
 from proxy.ledger.folder import Folder
+from proxy.ledger.verify import verify
 from tests.kit.process import Proxy, Row, wait
 
 CANARY = "canary7f3a91d2c4"
