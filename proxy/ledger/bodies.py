@@ -7,16 +7,21 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import zstandard
 
 from proxy.exchange import Hop
 from proxy.ledger.changes import Body
+from proxy.ledger.rows import Value
 
 LEVEL = 3
 _PIECE = 128 * 1024
+_PUT = (
+    "INSERT OR REPLACE INTO exchange_bodies (request_id, hop, body, same_as, size, sha256, capture, redacted)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 @dataclass(slots=True)
@@ -78,7 +83,9 @@ def compressor() -> zstandard.ZstdCompressor:
 def pack(body: Body) -> Packed:
     """Hash `body`; it is compressed when it proves to be new."""
     whole = b"".join(body.chunks)
-    return Packed(body, hashlib.sha256(whole).digest(), len(whole), "", whole)
+    as_sent = body.sha256 is not None and body.capture is None and not body.redacted and len(whole) == body.size
+    digest = bytes.fromhex(body.sha256) if as_sent and body.sha256 else hashlib.sha256(whole).digest()
+    return Packed(body, digest, len(whole), "", whole)
 
 
 def compress_new(conn: sqlite3.Connection, packed: Packed, compressor: zstandard.ZstdCompressor) -> None:
@@ -87,42 +94,30 @@ def compress_new(conn: sqlite3.Connection, packed: Packed, compressor: zstandard
         packed.compress(compressor)
 
 
-def put(conn: sqlite3.Connection, request_id: str, hop: Hop, body: Body | Packed) -> None:
-    """Store the body of one hop; the caller owns the transaction.
+def put(
+    conn: sqlite3.Connection, request_id: str, given: Mapping[Hop, Body | Packed | Hop], *, keep: bool = False
+) -> None:
+    """Store the bodies of some hops; a hop as value: the same bytes as there. The caller owns the transaction.
 
-    What is already stored for that hop is replaced, but never by a body that was not captured.
+    What is already stored is replaced, but never by a body that was not captured or is said to be another's; with
+    `keep`, whatever is known of a hop stays.
     """
-    packed = pack(body) if isinstance(body, Body) else body
-    before = conn.execute(
-        "SELECT body FROM exchange_bodies WHERE request_id = ? AND hop = ?", (request_id, hop.value)
-    ).fetchone()
-    if before is not None and before[0] is not None and not packed.kept:
-        return
-    known = packed.body
-    reference = _content(conn, packed) if packed.kept else None
-    conn.execute(
-        "INSERT OR REPLACE INTO exchange_bodies (request_id, hop, body, size, sha256, capture, redacted)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (request_id, hop.value, reference, known.size, known.sha256, known.capture, int(known.redacted)),
-    )
-    if before is not None and before[0] not in (None, reference):
-        discard(conn, before[0])
-
-
-def put_same(conn: sqlite3.Connection, request_id: str, hop: Hop, other: Hop) -> None:
-    """Say that the body of `hop` is that of `other`, unless it is stored itself; the caller owns the transaction."""
-    conn.execute(
-        "INSERT INTO exchange_bodies (request_id, hop, same_as, size, redacted) VALUES (?, ?, ?, 0, 0)"
-        " ON CONFLICT DO UPDATE SET same_as = excluded.same_as, size = 0, sha256 = NULL, capture = NULL"
-        " WHERE body IS NULL",
-        (request_id, hop.value, other.value),
-    )
-
-
-def known(conn: sqlite3.Connection, request_id: str, hop: Hop) -> bool:
-    """Whether anything is said of the body of one hop."""
-    sought = "SELECT 1 FROM exchange_bodies WHERE request_id = ? AND hop = ?"
-    return conn.execute(sought, (request_id, hop.value)).fetchone() is not None
+    before = dict(conn.execute("SELECT hop, body FROM exchange_bodies WHERE request_id = ?", (request_id,)).fetchall())
+    rows: list[tuple[Value, ...]] = []
+    replaced: list[int] = []
+    for hop, body in given.items():
+        packed = pack(body) if isinstance(body, Body) else body
+        kept = isinstance(packed, Packed) and packed.kept
+        old = before.get(hop.value)
+        if hop.value in before and (keep or (old is not None and not kept)):
+            continue
+        row = _row(conn, packed)
+        rows.append((request_id, hop.value, *row))
+        if old not in (None, row[0]):
+            replaced.append(old)
+    conn.executemany(_PUT, rows)
+    for reference in replaced:
+        discard(conn, reference)
 
 
 def get(conn: sqlite3.Connection, request_id: str, hop: Hop) -> StoredBody | None:
@@ -158,6 +153,15 @@ def unpack(codec: str, data: bytes) -> Iterator[bytes]:
         yield from zstandard.ZstdDecompressor().read_to_iter(data, write_size=_PIECE)
     elif data:
         yield data
+
+
+def _row(conn: sqlite3.Connection, packed: Packed | Hop) -> tuple[Value, ...]:
+    """What a row of `exchange_bodies` says of a body, its content stored: the columns behind request id and hop."""
+    if isinstance(packed, Hop):
+        return (None, packed.value, 0, None, None, 0)
+    known = packed.body
+    reference = _content(conn, packed) if packed.kept else None
+    return (reference, None, known.size, known.sha256, known.capture, int(known.redacted))
 
 
 def _content(conn: sqlite3.Connection, packed: Packed) -> int:

@@ -1,49 +1,54 @@
-"""Headers per hop, as JSON pairs in their order; a hop equal to an earlier one is only named."""
+"""Headers per hop: one JSON object per exchange, pairs in their order; a hop equal to an earlier one only names it."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import chain
+
+import msgspec
 
 from proxy.exchange import Headers, Hop
 from proxy.ledger.rows import text
 
-Rows = list[tuple[str, str | None, str | None]]
-"""Hop, pairs as JSON, and the hop with the same pairs."""
 
-
-def pack(headers: Mapping[Hop, Headers]) -> tuple[Rows, bool]:
-    """The rows of one exchange, and whether all pairs could be kept as they were."""
-    rows: Rows = []
+def pack(headers: Mapping[Hop, Headers]) -> tuple[str, bool]:
+    """The headers of one exchange as JSON, and whether all pairs could be kept as they were."""
+    hops: dict[str, Headers | str] = {}
     intact = True
     for hop, pairs in headers.items():
         same = next((other for other in headers if headers[other] == pairs), hop)
-        if same is not hop:
-            rows.append((hop.value, None, same.value))
-            continue
-        clean = [(text(name), text(value)) for name, value in pairs if isinstance(name, str) and isinstance(value, str)]
-        intact = intact and clean == [tuple(pair) for pair in pairs]
-        kept = json.dumps(clean, ensure_ascii=False, separators=(",", ":"))
-        rows.append((hop.value, kept, None))
-    return rows, intact
+        clean = pairs if same is not hop else _clean(pairs)
+        intact = intact and clean == pairs
+        hops[hop.value] = clean if same is hop else same.value
+    return msgspec.json.encode(hops).decode(), intact
 
 
-def put(conn: sqlite3.Connection, request_id: str, rows: Rows) -> None:
+def put(conn: sqlite3.Connection, request_id: str, packed: str) -> None:
     """Store what `pack` made; the caller owns the transaction."""
-    conn.executemany(
-        "INSERT OR REPLACE INTO headers (request_id, hop, pairs, same_as) VALUES (?, ?, ?, ?)",
-        [(request_id, *row) for row in rows],
-    )
+    conn.execute("INSERT OR REPLACE INTO headers (request_id, hops) VALUES (?, ?)", (request_id, packed))
 
 
 def get(conn: sqlite3.Connection, request_id: str) -> dict[Hop, Headers]:
     """The headers of every hop that is known."""
-    rows = conn.execute("SELECT hop, pairs, same_as FROM headers WHERE request_id = ?", (request_id,)).fetchall()
-    own = {hop: _pairs(pairs) for hop, pairs, same in rows if same is None}
-    found = {Hop(hop): own.get(same or hop, ()) for hop, _, same in rows}
-    return {hop: found[hop] for hop in Hop if hop in found}
+    row = conn.execute("SELECT hops FROM headers WHERE request_id = ?", (request_id,)).fetchone()
+    hops = {} if row is None else json.loads(row[0])
+    own = {hop: tuple((name, value) for name, value in hops[named]) for hop, named in _named(hops)}
+    return {hop: own[hop] for hop in Hop if hop in own}
 
 
-def _pairs(pairs: str) -> Headers:
-    return tuple((name, value) for name, value in json.loads(pairs))
+def _named(hops: Mapping[str, list[list[str]] | str]) -> Iterator[tuple[Hop, str]]:
+    """Each hop with the one that has its pairs."""
+    for hop, pairs in hops.items():
+        yield Hop(hop), pairs if isinstance(pairs, str) else hop
+
+
+def _clean(pairs: Headers) -> Headers:
+    """The pairs that are text, as far as UTF-8 can hold it."""
+    try:
+        if "".join(chain.from_iterable(pairs)).isascii():
+            return pairs
+    except TypeError:
+        pass
+    return tuple((text(name), text(value)) for name, value in pairs if isinstance(name, str) and isinstance(value, str))

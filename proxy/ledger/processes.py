@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from proxy.exchange import Outcome
-from proxy.ledger import journal
+from proxy.ledger import facets, journal
 from proxy.ledger.connect import transaction
 from proxy.ledger.errors import LedgerRefused
 from proxy.ledger.folder import Folder
@@ -98,6 +98,7 @@ def _close(conn: sqlite3.Connection, process: str, clock_ns: Callable[[], int]) 
         conn.executemany(
             "UPDATE exchanges SET outcome = ? WHERE request_id = ?", [(Outcome.INTERRUPTED.value, key) for key in ids]
         )
+        facets.count(conn, ids)
         journal.append(conn, ids, clock_ns())
     return ids
 

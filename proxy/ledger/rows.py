@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from proxy.exchange import Attempt, Exchange, LimitReading, Outcome, Usage, UsageSource, WindowReading
 
@@ -25,8 +25,7 @@ _CLOSED: dict[str, type[StrEnum]] = {"Outcome": Outcome, "UsageSource": UsageSou
 _BLANK: dict[str, Value] = {"int": 0, "float": 0.0, "str": "", "bool": 0, "UsageSource": UsageSource.NONE.value}
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One column: its name, the type of its values and whether they may be unknown."""
 
     name: str
@@ -91,17 +90,15 @@ def row(record: object, columns: Sequence[Column]) -> tuple[list[Value], bool]:
     """The values of `columns` in a record, and whether each could be kept as it was."""
     intact = True
     values: list[Value] = []
-    for column in columns:
-        given = getattr(record, column.name)
-        if given is None and column.optional:
-            values.append(None)
-            continue
-        value = _stored(column.kind, given)
-        if value is None:
-            intact = False
-            value = None if column.optional else _BLANK.get(column.kind)
-        elif value is not given and value != given:
-            intact = False
+    for name, kind, optional in columns:
+        value = given = getattr(record, name)
+        if given is not None or not optional:
+            value = _stored(kind, given)
+            if value is None:
+                intact = False
+                value = None if optional else _BLANK.get(kind)
+            elif value is not given and value != given:
+                intact = False
         values.append(value)
     return values, intact
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import zstandard
 
 from proxy.exchange import Exchange, Hop, Outcome, UsageSource
-from proxy.ledger import bodies, chunks, headers, journal
+from proxy.ledger import bodies, chunks, facets, headers, journal
 from proxy.ledger.changes import Arrived, Body, Change, Finished, Opened
 from proxy.ledger.rows import (
     ATTEMPT_COLUMNS,
@@ -46,8 +46,8 @@ class Prepared:
     intact: bool = True
     """Everything could be kept as it was."""
     children: list[tuple[str, list[list[Value]]]] = field(default_factory=list)
-    headers: headers.Rows = field(default_factory=list)
-    bodies: list[tuple[Hop, bodies.Packed | Hop]] = field(default_factory=list)
+    headers: str = "{}"
+    bodies: dict[Hop, bodies.Packed | Hop] = field(default_factory=dict)
     chunks: bytes | None = None
     reduced: bool = False
     """Already less than what was to be stored."""
@@ -55,11 +55,11 @@ class Prepared:
     @property
     def has_bodies(self) -> bool:
         """Whether bytes of a body are in it."""
-        return any(isinstance(body, bodies.Packed) and body.kept for _, body in self.bodies)
+        return any(isinstance(body, bodies.Packed) and body.kept for body in self.bodies.values())
 
     def compress(self, conn: sqlite3.Connection, compressor: zstandard.ZstdCompressor) -> None:
         """Compress what is new, before the transaction."""
-        for _, body in self.bodies:
+        for body in self.bodies.values():
             if isinstance(body, bodies.Packed):
                 bodies.compress_new(conn, body, compressor)
 
@@ -79,7 +79,7 @@ def prepare(change: Change | Failed, compressor: zstandard.ZstdCompressor) -> Pr
     if isinstance(change, Failed):
         return Prepared(change, text(change.request_id), _failed_row(change))
     if isinstance(change, Arrived):
-        return Prepared(change, text(change.request_id), bodies=[(Hop.CLIENT_REQUEST, bodies.pack(change.body))])
+        return Prepared(change, text(change.request_id), bodies={Hop.CLIENT_REQUEST: bodies.pack(change.body)})
     exchange = change.exchange
     if isinstance(change, Finished) and exchange.outcome is None:
         exchange = replace(exchange, outcome=Outcome.PROXY_ERROR)
@@ -132,7 +132,8 @@ def write(conn: sqlite3.Connection, ready: Sequence[Prepared], now_ns: int) -> N
     # A request body may have come in the same group as its exchange, whose row must be there first.
     for each in ready:
         if isinstance(each.change, Arrived) and _exists(conn, each.request_id):
-            _write_bodies(conn, each, keep=True)
+            bodies.put(conn, each.request_id, each.bodies, keep=True)
+    facets.count(conn, closed)
     journal.append(conn, closed, now_ns)
 
 
@@ -147,7 +148,7 @@ def _prepare_rest(ready: Prepared, change: Finished, compressor: zstandard.ZstdC
             ready.children.append((table, [values for values, _ in rows]))
     ready.headers, intact = headers.pack(change.headers)
     ready.intact = ready.intact and intact
-    ready.bodies = [(hop, bodies.pack(body) if isinstance(body, Body) else body) for hop, body in change.bodies.items()]
+    ready.bodies = {hop: bodies.pack(body) if isinstance(body, Body) else body for hop, body in change.bodies.items()}
     ready.chunks = chunks.pack(change.chunks, compressor) if change.chunks else None
 
 
@@ -155,17 +156,9 @@ def _write_rest(conn: sqlite3.Connection, ready: Prepared) -> None:
     for table, rows in ready.children:
         conn.executemany(_INSERT[table], [[ready.request_id, place, *values] for place, values in enumerate(rows)])
     headers.put(conn, ready.request_id, ready.headers)
-    _write_bodies(conn, ready, keep=False)
+    bodies.put(conn, ready.request_id, ready.bodies)
     if ready.chunks is not None:
         conn.execute("INSERT OR REPLACE INTO chunks VALUES (?, ?)", (ready.request_id, ready.chunks))
-
-
-def _write_bodies(conn: sqlite3.Connection, ready: Prepared, *, keep: bool) -> None:
-    for hop, body in ready.bodies:
-        if isinstance(body, Hop):
-            bodies.put_same(conn, ready.request_id, hop, body)
-        elif not keep or not bodies.known(conn, ready.request_id, hop):
-            bodies.put(conn, ready.request_id, hop, body)
 
 
 def _exists(conn: sqlite3.Connection, request_id: str) -> bool:

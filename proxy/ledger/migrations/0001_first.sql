@@ -141,11 +141,8 @@ CREATE TABLE limits (
 CREATE INDEX limits_account ON limits (account, kind, request_id);
 
 CREATE TABLE headers (
-    request_id TEXT NOT NULL REFERENCES exchanges ON DELETE CASCADE,
-    hop TEXT NOT NULL,
-    pairs TEXT,
-    same_as TEXT,
-    PRIMARY KEY (request_id, hop)
+    request_id TEXT NOT NULL PRIMARY KEY REFERENCES exchanges ON DELETE CASCADE,
+    hops TEXT NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE bodies (
@@ -229,39 +226,6 @@ CREATE TABLE facets (
     requests INTEGER NOT NULL,
     PRIMARY KEY (facet, value)
 ) WITHOUT ROWID;
-CREATE TRIGGER facets_inserted AFTER INSERT ON exchanges WHEN NEW.outcome IS NOT NULL BEGIN
-    INSERT INTO facets SELECT 'model', NEW."model", 1 WHERE NEW."model" IS NOT NULL
-        ON CONFLICT DO UPDATE SET requests = requests + 1;
-    INSERT INTO facets SELECT 'endpoint', NEW."endpoint", 1 WHERE NEW."endpoint" IS NOT NULL
-        ON CONFLICT DO UPDATE SET requests = requests + 1;
-    INSERT INTO facets SELECT 'status', NEW."status", 1 WHERE NEW."status" IS NOT NULL
-        ON CONFLICT DO UPDATE SET requests = requests + 1;
-    INSERT INTO facets SELECT 'outcome', NEW."outcome", 1 WHERE NEW."outcome" IS NOT NULL
-        ON CONFLICT DO UPDATE SET requests = requests + 1;
-    INSERT INTO facets SELECT 'operation', NEW."operation", 1 WHERE NEW."operation" IS NOT NULL
-        ON CONFLICT DO UPDATE SET requests = requests + 1;
-    INSERT INTO facets SELECT 'finish_reason', NEW."finish_reason", 1 WHERE NEW."finish_reason" IS NOT NULL
-        ON CONFLICT DO UPDATE SET requests = requests + 1;
-    INSERT INTO facets SELECT 'key', NEW."key", 1 WHERE NEW."key" IS NOT NULL
-        ON CONFLICT DO UPDATE SET requests = requests + 1;
-END;
-CREATE TRIGGER facets_closed AFTER UPDATE OF outcome ON exchanges
-WHEN OLD.outcome IS NULL AND NEW.outcome IS NOT NULL BEGIN
-    INSERT INTO facets SELECT 'model', NEW."model", 1 WHERE NEW."model" IS NOT NULL
-        ON CONFLICT DO UPDATE SET requests = requests + 1;
-    INSERT INTO facets SELECT 'endpoint', NEW."endpoint", 1 WHERE NEW."endpoint" IS NOT NULL
-        ON CONFLICT DO UPDATE SET requests = requests + 1;
-    INSERT INTO facets SELECT 'status', NEW."status", 1 WHERE NEW."status" IS NOT NULL
-        ON CONFLICT DO UPDATE SET requests = requests + 1;
-    INSERT INTO facets SELECT 'outcome', NEW."outcome", 1 WHERE NEW."outcome" IS NOT NULL
-        ON CONFLICT DO UPDATE SET requests = requests + 1;
-    INSERT INTO facets SELECT 'operation', NEW."operation", 1 WHERE NEW."operation" IS NOT NULL
-        ON CONFLICT DO UPDATE SET requests = requests + 1;
-    INSERT INTO facets SELECT 'finish_reason', NEW."finish_reason", 1 WHERE NEW."finish_reason" IS NOT NULL
-        ON CONFLICT DO UPDATE SET requests = requests + 1;
-    INSERT INTO facets SELECT 'key', NEW."key", 1 WHERE NEW."key" IS NOT NULL
-        ON CONFLICT DO UPDATE SET requests = requests + 1;
-END;
 CREATE TRIGGER facets_deleted AFTER DELETE ON exchanges WHEN OLD.outcome IS NOT NULL BEGIN
     UPDATE facets SET requests = requests - 1 WHERE facet = 'model' AND value = CAST(OLD."model" AS TEXT);
     DELETE FROM facets WHERE facet = 'model' AND value = CAST(OLD."model" AS TEXT) AND requests <= 0;

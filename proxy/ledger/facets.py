@@ -1,0 +1,28 @@
+"""What the filters of the list offer: how many finished exchanges have which model, endpoint, status …
+
+Counted here when exchanges are closed; a trigger uncounts what is deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Sequence
+
+_FACETS = ("model", "endpoint", "status", "outcome", "operation", "finish_reason", "key")
+_COLUMNS = ", ".join(f'"{facet}"' for facet in _FACETS)
+
+
+def count(conn: sqlite3.Connection, request_ids: Sequence[str]) -> None:
+    """Count exchanges that were just closed, each once; the caller owns the transaction."""
+    closed = conn.execute(
+        f"SELECT {_COLUMNS} FROM exchanges WHERE request_id IN (SELECT value FROM json_each(?))",  # noqa: S608
+        (json.dumps(request_ids),),
+    )
+    found = Counter(pair for row in closed for pair in zip(_FACETS, row, strict=True) if pair[1] is not None)
+    conn.executemany(
+        "INSERT INTO facets (facet, value, requests) VALUES (?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET requests = requests + excluded.requests",
+        [(facet, value, requests) for (facet, value), requests in found.items()],
+    )
