@@ -68,6 +68,10 @@ class Load:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends when every client has the answer it waits for. Harmless when repeated."""
         self._stop.set()
         for thread in self._threads:
             thread.join(20)
