@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "inspector": READING | {"ledger"},
     "processes": READING | {"ledger", "relay", "observer", "inspector", "serving"},
     "supervisor": READING | {"ledger", "inspector", "processes", "demo"},
-    "cli": READING | {"ledger", "inspector", "supervisor"},
+    "cli": READING | {"ledger", "observer", "inspector", "supervisor"},
     "__main__": {"cli"},
 }
 """Room → rooms it may import, itself aside."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 
 import click
@@ -12,9 +11,8 @@ import click
 from proxy.cli.options import settings_of, with_options
 from proxy.cli.reading import ledger
 from proxy.ledger.folder import Folder
-
-REWINDABLE = ("logs", "spans")
-"""Sent twice they are the same records; metrics are sums, sent again and again anyway."""
+from proxy.observer.rewind import REWINDABLE
+from proxy.observer.rewind import rewind as set_back
 
 
 @click.command()
@@ -44,18 +42,12 @@ def telemetry() -> None:
 def rewind(signal: str, since: str, config: Path | None, **given: str | None) -> None:
     """Send logs or spans again from the ledger; what a receiver has already is the same bytes."""
     from proxy.inspector.filters import BadParameter, view
-    from proxy.ledger import cursors, journal
-    from proxy.ledger.connect import transaction, writer
 
     try:
         since_ns = view({"from": since}, time.time_ns()).where.since_ns
     except BadParameter as error:
         raise click.BadParameter(str(error), param_hint="--since") from error
     folder = Folder(settings_of(config, {**given}).settings.data)
-    with ledger(folder), closing(writer(folder.ledger)) as conn, transaction(conn):
-        now = cursors.get(conn, signal)
-        if now is None:
-            raise click.ClickException(f"{signal} were never exported from {folder.path}; set an OTLP endpoint first")
-        place = min(now, journal.seq_before(conn, since_ns or 0))
-        cursors.set(conn, signal, place)
-    click.echo(f"{now - place} {signal} records are sent again by the observer of {folder.path}")
+    with ledger(folder):
+        number = set_back(folder, signal, since_ns or 0)
+    click.echo(f"the observer of {folder.path} sends the {signal} of {number} requests again")

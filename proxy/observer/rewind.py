@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from contextlib import closing
 
 from proxy.ledger import cursors, journal
@@ -10,24 +9,22 @@ from proxy.ledger.connect import transaction, writer
 from proxy.ledger.errors import LedgerError
 from proxy.ledger.folder import Folder
 
-_METRICS = "metrics"
+REWINDABLE = ("logs", "spans")
+"""Signals that can be sent twice and are the same records then; metrics are sums, sent whole every time anyway."""
 
 
 def rewind(folder: Folder, signal: str, since_ns: int) -> int:
-    """Set `signal` (logs, spans) back to what was committed since `since_ns`; how many requests are ahead of it then.
+    """Set a signal back to what was committed since `since_ns`; of how many requests it is sent once more.
 
-    Harmless while an observer runs. What retention has removed from the journal cannot be sent again.
-    Raises LedgerError for metrics, which are totals, and for a signal that is not exported.
+    Harmless while an observer runs; what is still to be sent is never skipped. What retention has removed from the
+    journal cannot be sent again. Raises LedgerError for a signal that is not exported.
     """
-    if signal == _METRICS:
-        raise LedgerError("metrics are totals and always sent whole: there is nothing to send again")
+    if signal not in REWINDABLE:
+        raise LedgerError(f"{signal} cannot be sent again, only {' and '.join(REWINDABLE)}")
     with closing(writer(folder.ledger)) as conn, transaction(conn):
         here = cursors.get(conn, signal)
         if here is None:
             raise LedgerError(f"{signal} are not exported: set an OTLP endpoint and start the proxy first")
-        cursors.set(conn, signal, min(here, journal.seq_before(conn, since_ns)))
-        return _ahead(conn, signal)
-
-
-def _ahead(conn: sqlite3.Connection, signal: str) -> int:
-    return journal.pending(conn, cursors.get(conn, signal) or 0)[0]
+        place = min(here, journal.seq_before(conn, since_ns))
+        cursors.set(conn, signal, place)
+    return here - place

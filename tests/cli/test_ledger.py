@@ -55,7 +55,7 @@ def test_rewind_puts_the_cursor_before_the_time(folder: Folder, since: str, left
     done = command(
         folder.path.parent, "telemetry", "rewind", "--signal", "logs", "--since", since, "--data", str(folder.path)
     )
-    assert done == Done(0, f"{count} logs records are sent again by the observer of {folder.path}\n", "")
+    assert done == Done(0, f"the observer of {folder.path} sends the logs of {count} requests again\n", "")
     assert (cursor(folder, "logs"), cursor(folder, "spans")) == (left, 10)
 
 
@@ -69,8 +69,8 @@ def test_rewind_of_a_signal_that_was_never_exported_says_so(folder: Folder) -> N
     done = command(
         folder.path.parent, "telemetry", "rewind", "--signal", "logs", "--since", "1h", "--data", str(folder.path)
     )
-    sentence = f"Error: logs were never exported from {folder.path}; set an OTLP endpoint first\n"
-    assert done == Done(1, "", sentence)
+    sentence = "anthropic-proxy: logs are not exported: set an OTLP endpoint and start the proxy first\n"
+    assert done == Done(2, "", sentence)
 
 
 @pytest.mark.parametrize("arguments", [("--signal", "metrics", "--since", "1h"), ("--signal", "logs", "--since", "x")])

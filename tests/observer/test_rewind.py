@@ -44,7 +44,7 @@ def test_setting_back_to_later_changes_nothing(tmp_path: Path) -> None:
 
 def test_what_cannot_be_sent_again_is_one_sentence(tmp_path: Path) -> None:
     folder = ledger(tmp_path)
-    with pytest.raises(LedgerError, match="metrics are totals"):
+    with pytest.raises(LedgerError, match="metrics cannot be sent again, only logs and spans"):
         rewind(folder, "metrics", 0)
     with observing(folder, Otlp()), pytest.raises(LedgerError, match="spans are not exported: set an OTLP endpoint"):
         rewind(folder, "spans", 0)
