@@ -260,6 +260,12 @@ class Exchange:
         return _between(self.sent_ms, self.first_token_ms)
 
     @property
+    def latency_ms(self) -> float | None:
+        """As `ttft_ms`; where nothing is streamed, until the first upstream body byte."""
+        first_ms = self.first_token_ms if self.stream or self.first_token_ms is not None else self.first_byte_ms
+        return _between(self.sent_ms, first_ms)
+
+    @property
     def generation_ms(self) -> float | None:
         """From the first content token to the last byte; None without a token."""
         return _between(self.first_token_ms, self.last_byte_ms)

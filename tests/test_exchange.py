@@ -36,6 +36,14 @@ def test_times_are_counted_from_where_they_begin() -> None:
     assert (EXCHANGE.ttft_ms, EXCHANGE.generation_ms, EXCHANGE.upstream_ms) == (2_177.0, 3_298.0, 5_513.0)
 
 
+def test_latency_is_to_the_first_token_or_to_the_first_byte_of_what_is_not_streamed() -> None:
+    """S2-14, S2-58"""
+    assert replace(EXCHANGE, stream=True).latency_ms == 2_177.0
+    assert replace(EXCHANGE, stream=True, first_token_ms=None).latency_ms is None
+    assert replace(EXCHANGE, stream=False, first_token_ms=None).latency_ms == 1_970.0
+    assert replace(EXCHANGE, first_token_ms=None, first_byte_ms=None).latency_ms is None
+
+
 def test_throughput_leaves_the_first_token_out() -> None:
     """S2-75: 95 tokens in 3.298 s are 28.81 a second"""
     assert EXCHANGE.output_rate == pytest.approx(28.81, abs=0.005)

@@ -14,7 +14,8 @@ Json = object
 
 TIMINGS = (
     "received_ms", "sent_ms", "connect_ms", "headers_ms", "first_byte_ms", "first_sent_ms", "first_token_ms",
-    "last_byte_ms", "duration_ms", "ttft_ms", "generation_ms", "upstream_ms", "overhead_ms",
+    "last_byte_ms", "duration_ms", "ttft_ms", "latency_ms", "generation_ms", "upstream_ms",
+    "overhead_ms",
 )  # fmt: skip
 """Milliseconds since the request was accepted, and durations derived from them."""
 

@@ -86,7 +86,7 @@ class Row:
 def row(listed: Listed) -> Row:
     """The list's view of one request."""
     exchange, usage = listed.exchange, listed.exchange.usage
-    latency, latency_title = first_answer(exchange)
+    waited, waited_for = latency(exchange)
     return Row(
         request_id=exchange.request_id,
         version=f"{exchange.outcome or 'open'} {listed.cost.price_version if listed.cost else ''}",
@@ -102,8 +102,8 @@ def row(listed: Listed) -> Row:
         input_parts=input_parts(exchange),
         output_tokens=formats.count(usage.output_tokens),
         money=money(exchange, listed.cost),
-        latency=latency,
-        latency_title=latency_title,
+        latency=waited,
+        latency_title=waited_for,
         duration=formats.milliseconds(exchange.duration_ms),
         throughput=formats.rate(exchange.output_rate),
         finish=exchange.finish_reason or formats.UNKNOWN,
@@ -154,14 +154,12 @@ def input_parts(exchange: Exchange) -> tuple[tuple[str, str], ...]:
     return tuple((name, formats.count(value)) for name, value in parts)
 
 
-def first_answer(exchange: Exchange) -> tuple[str, str]:
+def latency(exchange: Exchange) -> tuple[str, str]:
     """Latency and what it means: to the first token, or to the first byte where there is no stream of tokens."""
-    if exchange.ttft_ms is not None:
-        return formats.milliseconds(exchange.ttft_ms), "From sending the request to the first token"
-    if exchange.stream or exchange.sent_ms is None or exchange.first_byte_ms is None:
+    if exchange.latency_ms is None:
         return formats.UNKNOWN, "no first token"
-    waited = max(0.0, exchange.first_byte_ms - exchange.sent_ms)
-    return formats.milliseconds(waited), "From sending the request to the first byte"
+    until = "byte" if exchange.ttft_ms is None else "token"
+    return formats.milliseconds(exchange.latency_ms), f"From sending the request to the first {until}"
 
 
 def money(exchange: Exchange, cost: Cost | None) -> Money:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from proxy.exchange import Exchange, UsageSource
 from proxy.inspector import formats
-from proxy.inspector.rows import first_answer, input_parts
+from proxy.inspector.rows import input_parts, latency
 from proxy.ledger.costs import Cost, LineItem
 
 Fact = tuple[str, str]
@@ -58,7 +58,7 @@ class Timings:
 def cards(exchange: Exchange, cost: Cost | None) -> tuple[Card, ...]:
     """Token cards and times; what is not known stays unknown."""
     usage = exchange.usage
-    latency, latency_title = first_answer(exchange)
+    waited, waited_for = latency(exchange)
     five, hour = formats.count(usage.cache_creation_5m_tokens), formats.count(usage.cache_creation_1h_tokens)
     total = usage.input_tokens_total
     hint = "list price" if exchange.billing != "subscription" else "list value, included"
@@ -74,7 +74,7 @@ def cards(exchange: Exchange, cost: Cost | None) -> tuple[Card, ...]:
         ),
         Card("Cache read", formats.count(usage.cache_read_tokens), "" if total is None else f"of {total:,} input"),
         Card("Total cost", formats.usd(cost.total_usd if cost else None), hint),
-        Card("Latency", latency, latency_title.removeprefix("From sending the request ")),
+        Card("Latency", waited, waited_for.removeprefix("From sending the request ")),
         Card(
             "Duration",
             formats.milliseconds(exchange.duration_ms),
@@ -109,13 +109,12 @@ def tokens(exchange: Exchange) -> tuple[Fact, ...]:
 
 def timings(exchange: Exchange) -> Timings:
     """Where the time went."""
-    latency, _ = first_answer(exchange)
+    first = "byte" if exchange.ttft_ms is None and exchange.latency_ms is not None else "token"
     whole = exchange.first_token_ms is None and exchange.output_rate is not None
-    waited = exchange.ttft_ms is None and latency != formats.UNKNOWN
     return Timings(
         phases=_phases(exchange),
         figures=(
-            ("First byte latency" if waited else "First token latency", latency),
+            (f"First {first} latency", formats.milliseconds(exchange.latency_ms)),
             ("Generation time", formats.milliseconds(exchange.generation_ms)),
             ("Throughput, of the whole duration" if whole else "Throughput", formats.rate(exchange.output_rate)),
             ("Upstream round trip", formats.milliseconds(exchange.upstream_ms)),
