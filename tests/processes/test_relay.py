@@ -44,6 +44,20 @@ def test_sigterm_lets_open_streams_finish_and_refuses_new_connections(tmp_path: 
         laws.check(proxy)
 
 
+def test_requests_that_come_while_the_drain_begins_are_answered_whole_or_not_accepted(tmp_path: Path) -> None:
+    """I1"""
+    with Upstream(script=Streams()).running() as upstream:
+        proxy = Proxy(tmp_path, upstream.url)
+        proxy.start()
+        with Load(proxy.base_url, clients=8) as load:
+            wait(lambda: len(load.answered) > 50, "traffic to flow")
+            assert proxy.stop() == 0
+        rows = proxy.finished(len(load.answered))
+        assert load.wrong == []
+        assert {row["outcome"] for row in rows} == {"ok"}
+        laws.check(proxy)
+
+
 def test_streams_that_outlast_the_drain_are_broken_and_recorded(tmp_path: Path) -> None:
     """I1: 200 open streams"""
     with Upstream(script=Streams()).running() as upstream:
