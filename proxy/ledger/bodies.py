@@ -6,6 +6,7 @@ The one interface of body storage: callers never see in how many pieces or how c
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,14 +15,12 @@ import zstandard
 
 from proxy.exchange import Hop
 from proxy.ledger.changes import Body
+from proxy.ledger.connect import insert
 from proxy.ledger.rows import Value
 
 LEVEL = 3
 _PIECE = 128 * 1024
-_PUT = (
-    "INSERT OR REPLACE INTO exchange_bodies (request_id, hop, body, same_as, size, sha256, capture, redacted)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-)
+_PUT = "INSERT OR REPLACE INTO exchange_bodies (request_id, hop, body, same_as, size, sha256, capture, redacted)"
 
 
 @dataclass(slots=True)
@@ -95,27 +94,28 @@ def compress_new(conn: sqlite3.Connection, packed: Packed, compressor: zstandard
 
 
 def put(
-    conn: sqlite3.Connection, request_id: str, given: Mapping[Hop, Body | Packed | Hop], *, keep: bool = False
+    conn: sqlite3.Connection, given: Mapping[str, Mapping[Hop, Body | Packed | Hop]], *, keep: bool = False
 ) -> None:
-    """Store the bodies of some hops; a hop as value: the same bytes as there. The caller owns the transaction.
+    """Store bodies by request id and hop; a hop as value: the same bytes as there. The caller owns the transaction.
 
     What is already stored is replaced, but never by a body that was not captured or is said to be another's; with
     `keep`, whatever is known of a hop stays.
     """
-    before = dict(conn.execute("SELECT hop, body FROM exchange_bodies WHERE request_id = ?", (request_id,)).fetchall())
+    before = _before(conn, list(given))
     rows: list[tuple[Value, ...]] = []
     replaced: list[int] = []
-    for hop, body in given.items():
-        packed = pack(body) if isinstance(body, Body) else body
-        kept = isinstance(packed, Packed) and packed.kept
-        old = before.get(hop.value)
-        if hop.value in before and (keep or (old is not None and not kept)):
-            continue
-        row = _row(conn, packed)
-        rows.append((request_id, hop.value, *row))
-        if old not in (None, row[0]):
-            replaced.append(old)
-    conn.executemany(_PUT, rows)
+    for request_id, by_hop in given.items():
+        for hop, body in by_hop.items():
+            packed = pack(body) if isinstance(body, Body) else body
+            place = (request_id, hop.value)
+            old = before.get(place)
+            if place in before and (keep or (old is not None and not (isinstance(packed, Packed) and packed.kept))):
+                continue
+            row = _row(conn, packed)
+            rows.append((*place, *row))
+            if old is not None and old != row[0]:
+                replaced.append(old)
+    insert(conn, _PUT, rows)
     for reference in replaced:
         discard(conn, reference)
 
@@ -153,6 +153,12 @@ def unpack(codec: str, data: bytes) -> Iterator[bytes]:
         yield from zstandard.ZstdDecompressor().read_to_iter(data, write_size=_PIECE)
     elif data:
         yield data
+
+
+def _before(conn: sqlite3.Connection, request_ids: list[str]) -> dict[tuple[str, str], int | None]:
+    """The content that is stored for each hop of which something is known."""
+    sought = "SELECT request_id, hop, body FROM exchange_bodies WHERE request_id IN (SELECT value FROM json_each(?))"
+    return {(row[0], row[1]): row[2] for row in conn.execute(sought, (json.dumps(request_ids),)).fetchall()}
 
 
 def _row(conn: sqlite3.Connection, packed: Packed | Hop) -> tuple[Value, ...]:

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from proxy.ledger.errors import QueryTimeout
+from proxy.ledger.rows import Value
 
 BUSY_MS = 5_000
 WAL_LIMIT = 64 * 1024 * 1024
+_ROWS = 16
+"""Rows of one statement: a power of two, so that few different statements are prepared."""
+_STATEMENTS = 256
 _STEPS = 2_000
 """Virtual machine steps between two looks at the clock."""
 
@@ -25,7 +30,11 @@ def writer(path: Path, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
     `busy_ms` is how long SQLite itself waits for another writer. Raises sqlite3.Error.
     """
     conn = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=busy_ms / 1000
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        timeout=busy_ms / 1000,
+        cached_statements=_STATEMENTS,
     )
     try:
         conn.execute("PRAGMA journal_mode=WAL")
@@ -72,6 +81,20 @@ def transaction(conn: sqlite3.Connection) -> Iterator[None]:
         if conn.in_transaction:
             conn.execute("ROLLBACK")
         raise
+
+
+def insert(conn: sqlite3.Connection, into: str, rows: Sequence[Sequence[Value]], conflict: str = "") -> None:
+    """Insert rows, many per statement; `into` is the statement before VALUES, `conflict` what follows.
+
+    At each step of SQLite the interpreter changes threads where another one waits, which costs more than a row.
+    """
+    start = 0
+    while start < len(rows):
+        size = min(_ROWS, 1 << ((len(rows) - start).bit_length() - 1))
+        part = rows[start : start + size]
+        marks = f"({', '.join('?' * len(part[0]))})"
+        conn.execute(f"{into} VALUES {', '.join([marks] * size)} {conflict}", list(chain.from_iterable(part)))
+        start += size
 
 
 @contextmanager

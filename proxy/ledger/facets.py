@@ -10,6 +10,8 @@ import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 
+from proxy.ledger.connect import insert
+
 _FACETS = ("model", "endpoint", "status", "outcome", "operation", "finish_reason", "key")
 _COLUMNS = ", ".join(f'"{facet}"' for facet in _FACETS)
 
@@ -19,10 +21,11 @@ def count(conn: sqlite3.Connection, request_ids: Sequence[str]) -> None:
     closed = conn.execute(
         f"SELECT {_COLUMNS} FROM exchanges WHERE request_id IN (SELECT value FROM json_each(?))",  # noqa: S608
         (json.dumps(request_ids),),
-    )
+    ).fetchall()
     found = Counter(pair for row in closed for pair in zip(_FACETS, row, strict=True) if pair[1] is not None)
-    conn.executemany(
-        "INSERT INTO facets (facet, value, requests) VALUES (?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET requests = requests + excluded.requests",
+    insert(
+        conn,
+        "INSERT INTO facets (facet, value, requests)",
         [(facet, value, requests) for (facet, value), requests in found.items()],
+        "ON CONFLICT DO UPDATE SET requests = requests + excluded.requests",
     )

@@ -10,6 +10,7 @@ from itertools import chain
 import msgspec
 
 from proxy.exchange import Headers, Hop
+from proxy.ledger.connect import insert
 from proxy.ledger.rows import text
 
 
@@ -25,9 +26,9 @@ def pack(headers: Mapping[Hop, Headers]) -> tuple[str, bool]:
     return msgspec.json.encode(hops).decode(), intact
 
 
-def put(conn: sqlite3.Connection, request_id: str, packed: str) -> None:
-    """Store what `pack` made; the caller owns the transaction."""
-    conn.execute("INSERT OR REPLACE INTO headers (request_id, hops) VALUES (?, ?)", (request_id, packed))
+def put(conn: sqlite3.Connection, packed: Mapping[str, str]) -> None:
+    """Store what `pack` made, by request id; the caller owns the transaction."""
+    insert(conn, "INSERT OR REPLACE INTO headers (request_id, hops)", list(packed.items()))
 
 
 def get(conn: sqlite3.Connection, request_id: str) -> dict[Hop, Headers]:

@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from proxy.ledger.connect import insert
+
 FINISHED = "finished"
 """The exchange is over and will not change."""
 
@@ -25,10 +27,8 @@ def append(conn: sqlite3.Connection, request_ids: Iterable[str], now_ns: int) ->
     """Add one `finished` row per id; the caller owns the transaction."""
     last = conn.execute("SELECT commit_ns FROM journal ORDER BY seq DESC LIMIT 1").fetchone()
     start = now_ns if last is None else max(now_ns, last[0] + 1)
-    conn.executemany(
-        "INSERT INTO journal (commit_ns, kind, request_id) VALUES (?, ?, ?)",
-        [(start + offset, FINISHED, request_id) for offset, request_id in enumerate(request_ids)],
-    )
+    rows = [(start + offset, FINISHED, request_id) for offset, request_id in enumerate(request_ids)]
+    insert(conn, "INSERT INTO journal (commit_ns, kind, request_id)", rows)
 
 
 def after(conn: sqlite3.Connection, seq: int, limit: int) -> list[JournalRow]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import zstandard
@@ -11,12 +12,12 @@ import zstandard
 from proxy.exchange import Exchange, Hop, Outcome, UsageSource
 from proxy.ledger import bodies, chunks, facets, headers, journal
 from proxy.ledger.changes import Arrived, Body, Change, Finished, Opened
+from proxy.ledger.connect import insert
 from proxy.ledger.rows import (
     ATTEMPT_COLUMNS,
     EXCHANGE_COLUMNS,
     LIMIT_COLUMNS,
     WINDOW_COLUMNS,
-    Column,
     Value,
     exchange_row,
     names,
@@ -45,7 +46,8 @@ class Prepared:
     values: list[Value] = field(default_factory=list)
     intact: bool = True
     """Everything could be kept as it was."""
-    children: list[tuple[str, list[list[Value]]]] = field(default_factory=list)
+    children: dict[str, list[list[Value]]] = field(default_factory=dict)
+    """Rows of other tables, by table."""
     headers: str = "{}"
     bodies: dict[Hop, bodies.Packed | Hop] = field(default_factory=dict)
     chunks: bytes | None = None
@@ -67,11 +69,6 @@ class Prepared:
     def finishes(self) -> bool:
         """Whether it closes the exchange."""
         return isinstance(self.change, Finished | Failed)
-
-    @property
-    def closing(self) -> str:
-        """The statement that closes it; of an exchange that failed, an open row keeps what it says."""
-        return _FAIL if isinstance(self.change, Failed) else _CLOSE
 
 
 def prepare(change: Change | Failed, compressor: zstandard.ZstdCompressor) -> Prepared:
@@ -117,24 +114,30 @@ def smaller(change: Change | Failed, failed: Failed | None) -> Change | Failed |
 
 
 def write(conn: sqlite3.Connection, ready: Sequence[Prepared], now_ns: int) -> None:
-    """Write a group in order; the caller owns the transaction. Each exchange closed here gets its journal row.
+    """Write a group; the caller owns the transaction. Each exchange closed here gets its journal row.
 
     An exchange that is already closed stays as it is.
     """
-    closing = {each.request_id for each in ready if isinstance(each.change, Finished)}
-    closed: list[str] = []
+    closing: dict[str, Prepared] = {}
     for each in ready:
-        if isinstance(each.change, Opened) and each.request_id not in closing:
-            conn.execute(_OPEN, each.values)
-        elif each.finishes and conn.execute(each.closing, each.values).rowcount > 0:
-            _write_rest(conn, each)
-            closed.append(each.request_id)
+        if each.finishes:
+            closing.setdefault(each.request_id, each)
+    for request_id in _ids(conn, closing, "outcome IS NOT NULL"):
+        del closing[request_id]
+    failed = [each for each in closing.values() if isinstance(each.change, Failed)]
+    finished = [each for each in closing.values() if isinstance(each.change, Finished)]
+    whole = {each.request_id for each in finished}
+    opening = [each for each in ready if isinstance(each.change, Opened) and each.request_id not in whole]
+    insert(conn, f"INSERT OR IGNORE {_INTO}", [each.values for each in opening])
+    insert(conn, f"INSERT {_INTO}", [each.values for each in failed], _FAIL)
+    insert(conn, f"INSERT {_INTO}", [each.values for each in finished], _CLOSE)
+    _write_rest(conn, finished)
     # A request body may have come in the same group as its exchange, whose row must be there first.
-    for each in ready:
-        if isinstance(each.change, Arrived) and _exists(conn, each.request_id):
-            bodies.put(conn, each.request_id, each.bodies, keep=True)
-    facets.count(conn, closed)
-    journal.append(conn, closed, now_ns)
+    arrived = {each.request_id: each.bodies for each in ready if isinstance(each.change, Arrived)}
+    known = _ids(conn, arrived)
+    bodies.put(conn, {request_id: arrived[request_id] for request_id in known}, keep=True)
+    facets.count(conn, list(closing))
+    journal.append(conn, closing, now_ns)
 
 
 def _prepare_rest(ready: Prepared, change: Finished, compressor: zstandard.ZstdCompressor) -> None:
@@ -145,24 +148,34 @@ def _prepare_rest(ready: Prepared, change: Finished, compressor: zstandard.ZstdC
         rows = [row(record, columns) for record in records]
         ready.intact = ready.intact and all(intact for _, intact in rows)
         if rows:
-            ready.children.append((table, [values for values, _ in rows]))
+            ready.children[table] = [values for values, _ in rows]
     ready.headers, intact = headers.pack(change.headers)
     ready.intact = ready.intact and intact
     ready.bodies = {hop: bodies.pack(body) if isinstance(body, Body) else body for hop, body in change.bodies.items()}
     ready.chunks = chunks.pack(change.chunks, compressor) if change.chunks else None
 
 
-def _write_rest(conn: sqlite3.Connection, ready: Prepared) -> None:
-    for table, rows in ready.children:
-        conn.executemany(_INSERT[table], [[ready.request_id, place, *values] for place, values in enumerate(rows)])
-    headers.put(conn, ready.request_id, ready.headers)
-    bodies.put(conn, ready.request_id, ready.bodies)
-    if ready.chunks is not None:
-        conn.execute("INSERT OR REPLACE INTO chunks VALUES (?, ?)", (ready.request_id, ready.chunks))
+def _write_rest(conn: sqlite3.Connection, finished: Sequence[Prepared]) -> None:
+    for table, into in _INTO_CHILDREN.items():
+        insert(
+            conn,
+            into,
+            [
+                [each.request_id, place, *values]
+                for each in finished
+                for place, values in enumerate(each.children.get(table, ()))
+            ],
+        )
+    headers.put(conn, {each.request_id: each.headers for each in finished})
+    bodies.put(conn, {each.request_id: each.bodies for each in finished})
+    packed = [(each.request_id, each.chunks) for each in finished if each.chunks is not None]
+    insert(conn, "INSERT OR REPLACE INTO chunks (request_id, packed)", packed)
 
 
-def _exists(conn: sqlite3.Connection, request_id: str) -> bool:
-    return conn.execute("SELECT 1 FROM exchanges WHERE request_id = ?", (request_id,)).fetchone() is not None
+def _ids(conn: sqlite3.Connection, request_ids: Iterable[str], condition: str = "TRUE") -> list[str]:
+    """Which of these exchanges there are, under a condition."""
+    sought = f"SELECT request_id FROM exchanges WHERE {condition} AND request_id IN (SELECT value FROM json_each(?))"  # noqa: S608
+    return [str(row[0]) for row in conn.execute(sought, (json.dumps(list(request_ids)),)).fetchall()]
 
 
 def _emptied(body: Body, reason: str) -> Body:
@@ -185,20 +198,12 @@ def _failed_row(failed: Failed) -> list[Value]:
     return exchange_row(exchange)[0]
 
 
-def _insert(table: str, columns: Sequence[Column]) -> str:
-    marks = ", ".join("?" * (len(columns) + 2))
-    return f'INSERT OR REPLACE INTO {table} (request_id, "position", {names(columns)}) VALUES ({marks})'  # noqa: S608
-
-
-_INSERT = {table: _insert(table, columns) for table, columns in _CHILDREN}
-_ROW = f"INTO exchanges ({names(EXCHANGE_COLUMNS)}) VALUES ({', '.join('?' * len(EXCHANGE_COLUMNS))})"
-_OPEN = f"INSERT OR IGNORE {_ROW}"
-_CLOSE = (
-    f"INSERT {_ROW} ON CONFLICT (request_id) DO UPDATE SET "
-    + ", ".join(f'"{column.name}" = excluded."{column.name}"' for column in EXCHANGE_COLUMNS[1:])
-    + " WHERE outcome IS NULL"
+_INTO = f"INTO exchanges ({names(EXCHANGE_COLUMNS)})"
+_INTO_CHILDREN = {
+    table: f'INSERT OR REPLACE INTO {table} (request_id, "position", {names(columns)})' for table, columns in _CHILDREN
+}
+_CLOSE = "ON CONFLICT (request_id) DO UPDATE SET " + ", ".join(
+    f'"{column.name}" = excluded."{column.name}"' for column in EXCHANGE_COLUMNS[1:]
 )
-_FAIL = (
-    f"INSERT {_ROW} ON CONFLICT (request_id) DO UPDATE SET outcome = excluded.outcome, error_type = excluded.error_type"
-    " WHERE outcome IS NULL"
-)
+_FAIL = "ON CONFLICT (request_id) DO UPDATE SET outcome = excluded.outcome, error_type = excluded.error_type"
+"""Of an exchange that failed, an open row keeps what it says."""

@@ -38,6 +38,8 @@ from proxy.settings.shape import Relay as Limits
 
 log = logging.getLogger(__name__)
 
+OPEN_ROW_S = 0.05
+"""What is over sooner is recorded whole at once; only a request that lasts longer needs an open row until then."""
 MAX_CHUNK_TIMES = 20_000
 """Chunks of one stream whose arrival time is kept."""
 
@@ -110,14 +112,26 @@ class Relay:
     async def _exchange(self, scope: Scope, receive: Receive, send: Send, refused: Rejected | None) -> None:
         capture = self._accept(scope)
         self.open[capture.request_id] = capture
-        self._recorder.put(lambda: self._finish.opened(capture), 1_024)
+        opening = asyncio.get_running_loop().call_later(OPEN_ROW_S, self._open_row, capture)
         try:
             await self._outcome(capture, receive, send, refused)
         finally:
+            opening.cancel()
             capture.times.duration_ms = capture.now()
             del self.open[capture.request_id]
             capture.task, capture.over = None, True
             self._recorder.put(lambda: self._finish.finished(capture), capture.held, capture.request_id, capture.shed)
+
+    def _open_row(self, capture: Capture) -> None:
+        """Has the request recorded while it is under way, so that it is not forgotten if this process dies."""
+        capture.row_open = True
+        self._recorder.put(lambda: self._finish.opened(capture), 1_024)
+        if capture.upload_complete:
+            self._arrived(capture)
+
+    def _arrived(self, capture: Capture) -> None:
+        if self._capture.bodies == "all":
+            self._recorder.put(lambda: self._finish.arrived(capture), capture.request.held)
 
     def _accept(self, scope: Scope) -> Capture:
         fields = scope["headers"]
@@ -183,8 +197,8 @@ class Relay:
 
         def arrived() -> None:
             watching.append(asyncio.create_task(self._watch(capture, receive)))
-            if self._capture.bodies == "all":
-                self._recorder.put(lambda: self._finish.arrived(capture), capture.request.held)
+            if capture.row_open:
+                self._arrived(capture)
 
         upload = Upload(capture, receive, self._limits, arrived)
         try:

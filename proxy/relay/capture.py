@@ -62,7 +62,9 @@ class Copy:
 
     def sha256(self) -> str:
         """Hex digest of the whole body; called in the recorder thread."""
-        return (self._hash or hashlib.sha256(b"".join(self.chunks))).hexdigest()
+        if self._hash is None:
+            self._hash = hashlib.sha256(b"".join(self.chunks))
+        return self._hash.hexdigest()
 
 
 @dataclass(slots=True)
@@ -118,6 +120,8 @@ class Capture:
     deadline: float = float("inf")
     late: Callable[[], RelayError] | None = None
     """What passing the deadline means."""
+    row_open: bool = False
+    """It has lasted long enough for a row of its own before its end."""
     over: bool = False
     """The request is over; its whole record is with the recorder."""
     redactor: Redactor | None = None

@@ -38,7 +38,7 @@ def test_any_chunks_come_back_as_their_bytes(chunks: list[bytes]) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"compressible " * 100_000, bytes(range(256)) * 4])
 def test_body_is_read_back_with_what_is_known_of_it(conn: sqlite3.Connection, content: bytes) -> None:
-    bodies.put(conn, request_id(1), {Hop.CLIENT_REQUEST: body(content)})
+    bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: body(content)}})
     found = _stored(conn, 1, Hop.CLIENT_REQUEST)
     assert found.read() == content
     assert (found.size, found.stored_size, found.sha256) == (len(content),) * 2 + (hashlib.sha256(content).hexdigest(),)
@@ -46,7 +46,7 @@ def test_body_is_read_back_with_what_is_known_of_it(conn: sqlite3.Connection, co
 
 
 def test_large_body_is_handed_out_in_pieces(conn: sqlite3.Connection) -> None:
-    bodies.put(conn, request_id(1), {Hop.CLIENT_REQUEST: body(b"x" * 1_000_000)})
+    bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: body(b"x" * 1_000_000)}})
     pieces = list(_stored(conn, 1, Hop.CLIENT_REQUEST).pieces())
     assert len(pieces) > 1
     assert sum(len(piece) for piece in pieces) == 1_000_000
@@ -54,44 +54,44 @@ def test_large_body_is_handed_out_in_pieces(conn: sqlite3.Connection) -> None:
 
 def test_same_content_is_stored_once(conn: sqlite3.Connection) -> None:
     for number in (1, 2):
-        bodies.put(conn, request_id(number), {Hop.CLIENT_REQUEST: body(b"the same" * 100)})
+        bodies.put(conn, {request_id(number): {Hop.CLIENT_REQUEST: body(b"the same" * 100)}})
     assert conn.execute("SELECT count(*), min(length(data)) < 100 FROM bodies").fetchone() == (1, 1)
 
 
 def test_hop_equal_to_another_is_a_reference(conn: sqlite3.Connection) -> None:
-    bodies.put(conn, request_id(1), {Hop.CLIENT_REQUEST: body(b"content")})
-    bodies.put(conn, request_id(1), {Hop.UPSTREAM_REQUEST: Hop.CLIENT_REQUEST})
+    bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: body(b"content")}})
+    bodies.put(conn, {request_id(1): {Hop.UPSTREAM_REQUEST: Hop.CLIENT_REQUEST}})
     assert _stored(conn, 1, Hop.UPSTREAM_REQUEST) == _stored(conn, 1, Hop.CLIENT_REQUEST)
 
 
 def test_hops_that_name_each_other_have_no_body(conn: sqlite3.Connection) -> None:
-    bodies.put(conn, request_id(1), {Hop.UPSTREAM_REQUEST: Hop.CLIENT_REQUEST})
-    bodies.put(conn, request_id(1), {Hop.CLIENT_REQUEST: Hop.UPSTREAM_REQUEST})
+    bodies.put(conn, {request_id(1): {Hop.UPSTREAM_REQUEST: Hop.CLIENT_REQUEST}})
+    bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: Hop.UPSTREAM_REQUEST}})
     assert bodies.get(conn, request_id(1), Hop.UPSTREAM_REQUEST) is None
 
 
 def test_head_of_a_body_says_why_it_is_not_whole(conn: sqlite3.Connection) -> None:
-    bodies.put(conn, request_id(1), {Hop.CLIENT_REQUEST: Body([b"he", b"ad"], 1_000, "ab", "too_large")})
+    bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: Body([b"he", b"ad"], 1_000, "ab", "too_large")}})
     found = _stored(conn, 1, Hop.CLIENT_REQUEST)
     assert (found.read(), found.size, found.stored_size, found.capture) == (b"head", 1_000, 4, "too_large")
 
 
 def test_stored_body_is_not_replaced_by_one_that_was_not_kept(conn: sqlite3.Connection) -> None:
-    bodies.put(conn, request_id(1), {Hop.CLIENT_REQUEST: body(b"content")})
-    bodies.put(conn, request_id(1), {Hop.CLIENT_REQUEST: Body((), 7, None, "queue_full")})
-    bodies.put(conn, request_id(1), {Hop.CLIENT_REQUEST: Hop.UPSTREAM_REQUEST})
+    bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: body(b"content")}})
+    bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: Body((), 7, None, "queue_full")}})
+    bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: Hop.UPSTREAM_REQUEST}})
     assert _stored(conn, 1, Hop.CLIENT_REQUEST).read() == b"content"
 
 
 def test_body_that_is_replaced_leaves_nothing_behind(conn: sqlite3.Connection) -> None:
-    bodies.put(conn, request_id(1), {Hop.CLIENT_REQUEST: body(b"first")})
-    bodies.put(conn, request_id(1), {Hop.CLIENT_REQUEST: body(b"second")})
+    bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: body(b"first")}})
+    bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: body(b"second")}})
     assert _stored(conn, 1, Hop.CLIENT_REQUEST).read() == b"second"
     assert conn.execute("SELECT count(*) FROM bodies").fetchone() == (1,)
 
 
 def test_content_is_discarded_only_when_nobody_has_it(folder: Folder, conn: sqlite3.Connection) -> None:
-    bodies.put(conn, request_id(1), {Hop.CLIENT_REQUEST: body(b"content")})
+    bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: body(b"content")}})
     reference = conn.execute("SELECT id FROM bodies").fetchone()[0]
     assert not bodies.discard(conn, reference)
     conn.execute("UPDATE exchange_bodies SET body = NULL")
@@ -100,7 +100,7 @@ def test_content_is_discarded_only_when_nobody_has_it(folder: Folder, conn: sqli
 
 
 def test_content_already_stored_is_not_compressed_again(conn: sqlite3.Connection) -> None:
-    bodies.put(conn, request_id(1), {Hop.CLIENT_REQUEST: body(b"content" * 100)})
+    bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: body(b"content" * 100)}})
     again, new = pack(body(b"content" * 100)), pack(body(b"other" * 100))
     bodies.compress_new(conn, again, compressor())
     bodies.compress_new(conn, new, compressor())

@@ -17,7 +17,7 @@ def test_order_duplicates_and_odd_bytes_come_back(folder: Folder, conn: sqlite3.
     store(folder, Opened(opened(1)))
     given = {Hop.CLIENT_REQUEST: HEADERS, Hop.UPSTREAM_REQUEST: HEADERS, Hop.UPSTREAM_RESPONSE: _ODD}
     packed, intact = headers.pack(given)
-    headers.put(conn, request_id(1), packed)
+    headers.put(conn, {request_id(1): packed})
     assert intact
     assert headers.get(conn, request_id(1)) == given
 
@@ -25,7 +25,7 @@ def test_order_duplicates_and_odd_bytes_come_back(folder: Folder, conn: sqlite3.
 def test_hop_equal_to_an_earlier_one_is_only_named(folder: Folder, conn: sqlite3.Connection) -> None:
     store(folder, Opened(opened(1)))
     packed, _ = headers.pack({Hop.CLIENT_REQUEST: HEADERS, Hop.CLIENT_RESPONSE: (), Hop.UPSTREAM_REQUEST: HEADERS})
-    headers.put(conn, request_id(1), packed)
+    headers.put(conn, {request_id(1): packed})
     assert rows(folder, "SELECT json_extract(hops, '$.upstream_request') FROM headers") == [("client_request",)]
 
 
