@@ -41,15 +41,16 @@ class Exports:
     meter: Meter | None = None
     shippers: dict[Signal, Shipper[ReadableLogRecord] | Shipper[ReadableSpan]] = field(default_factory=dict)
 
-    def all(self) -> list[Sender]:
-        """Every sender."""
-        return [*([] if self.meter is None else [self.meter]), *self.shippers.values()]
+    def by_signal(self) -> dict[Signal, Sender]:
+        """Every sender with what it sends."""
+        return {**({} if self.meter is None else {Signal.METRICS: self.meter}), **self.shippers}
 
     def stop(self, deadline: float) -> None:
         """Let each send what waits, until `deadline` (monotonic seconds), then break off what is on its way."""
-        for sender in self.all():
+        senders = self.by_signal().values()
+        for sender in senders:
             sender.stop()
-        late = [sender for sender in self.all() if not sender.join(max(0.0, deadline - time.monotonic()))]
+        late = [sender for sender in senders if not sender.join(max(0.0, deadline - time.monotonic()))]
         for sender in late:
             sender.abort()
         for sender in late:
@@ -128,10 +129,14 @@ class Maker:
 
 
 def switch(conn: sqlite3.Connection, otlp: Otlp) -> None:
-    """A signal that is not exported has no cursor; one that is switched on begins at what is new."""
+    """A signal that is not exported has no cursor; one that is switched on begins at what is new.
+
+    On a ledger that no observer has looked at yet everything is new: the relay may have been quicker to start.
+    """
     with transaction(conn):
+        new = 0 if cursors.get(conn, Signal.METRICS.value) is None else journal.head(conn)
         for signal, target in ((Signal.LOGS, otlp.logs), (Signal.SPANS, otlp.traces)):
             if target is None:
                 cursors.remove(conn, signal.value)
             elif cursors.get(conn, signal.value) is None:
-                cursors.set(conn, signal.value, journal.head(conn))
+                cursors.set(conn, signal.value, new)

@@ -106,3 +106,11 @@ def test_stopping_sends_what_waits(tmp_path: Path) -> None:
         assert len(messages(one.logs())) == 100
         assert len(one.spans()) == 200
         assert cursor(folder, "logs") == cursor(folder, "spans") == cursor(folder, "metrics") == 100
+
+
+def test_what_was_recorded_before_the_first_observer_looked_is_sent(tmp_path: Path) -> None:
+    folder = ledger(tmp_path)
+    store(folder, [exchange(1), exchange(2)])
+    with receiver() as one, observing(folder, otlp(one)):
+        wait(lambda: len(messages(one.logs())) == 2, "the logs of both")
+        wait(lambda: len({span.trace_id for span in one.spans()}) == 2, "the spans of both")
