@@ -27,6 +27,8 @@ test-stack: $(DEV)/ready ## run the tests against real Prometheus, Loki and Coll
 	$(DEV)/bin/python -m pytest tests/stack tests/servers $(ARGS)
 check: $(DEV)/ready ## lint, formatting and types
 	$(DEV)/bin/ruff check . && $(DEV)/bin/ruff format --check . && $(DEV)/bin/mypy
+docs: $(DEV)/ready ## write the generated parts of the documents
+	$(DEV)/bin/python -m docs $(ARGS)
 bench: $(DEV)/ready ## measure the relay beside nginx
 	$(DEV)/bin/python -m benchmarks $(ARGS)
 lock: ## pin all packages with hashes; run it with the oldest supported Python
@@ -40,4 +42,4 @@ clean: ## remove the environments
 	@$(PYTHON) -m venv --clear $*
 	@$*/bin/pip install --quiet --disable-pip-version-check --require-hashes \
 		--requirement $(if $(filter $(DEV),$*),requirements-dev.txt,requirements.txt) && touch $@
-.PHONY: help run demo test test-stack check bench lock clean
+.PHONY: help run demo test test-stack check docs bench lock clean
