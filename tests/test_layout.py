@@ -17,10 +17,11 @@ PRODUCT = sorted((ROOT / "proxy").rglob("*.py"))
 MODULES = sorted(path for room in ("proxy", "dashboards", "benchmarks") for path in (ROOT / room).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
-BASE = {"exchange", "names", "settings", "version"}
+BASE = {"exchange", "lines", "names", "settings", "version"}
 READING = BASE | {"gate", "reading"}
 MAY_IMPORT: dict[str, set[str]] = {
     "exchange": set(),
+    "lines": set(),
     "names": set(),
     "version": set(),
     "demo": set(),
@@ -46,6 +47,7 @@ HOME_OF = {
     "prometheus_client": {"observer"},
     "jinja2": {"inspector"},
     "pygments": {"inspector"},
+    "pythonjsonlogger": {"lines"},
     "genai_prices": {"pricing"},
     "uvicorn": {"serving", "demo"},
     "httpx": {"demo", "cli"},

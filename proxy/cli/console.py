@@ -27,14 +27,9 @@ def set_up_logging(log: Log) -> None:
     if is_text(log, sys.stderr):
         lines.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     else:
-        from pythonjsonlogger.json import JsonFormatter
+        from proxy.lines import JsonLines
 
-        lines.setFormatter(
-            JsonFormatter(
-                "%(asctime)s %(levelname)s %(name)s %(message)s",
-                rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "message": "msg"},
-            )
-        )
+        lines.setFormatter(JsonLines())
     logging.basicConfig(handlers=[lines], level=logging.INFO)
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.WARNING)

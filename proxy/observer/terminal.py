@@ -8,10 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TextIO
 
-from pythonjsonlogger.json import JsonFormatter
-
 from proxy.exchange import Exchange, Outcome
 from proxy.ledger.queries import Listed
+from proxy.lines import JsonLines
 from proxy.observer.text import clipped
 
 _RESET, _DIM, _RED, _GREEN, _YELLOW, _CYAN = "\x1b[0m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"
@@ -25,16 +24,21 @@ def call_line(listed: Listed, *, color: bool) -> str:
     paint = _painted if color else _plain
     time = datetime.fromtimestamp(exchange.started_ns / 1e9).strftime("%H:%M:%S")
     failed = "" if exchange.outcome is Outcome.OK else f"  {paint(_RED, _outcome(exchange))}"
-    return "  ".join(
-        (
-            paint(_DIM, time),
-            paint(_status_color(exchange), str(exchange.status or "---").rjust(3)),
-            paint(_CYAN, _printable(exchange.model or f"{exchange.method} {exchange.path}").ljust(24)),
-            f"{_count(usage.input_tokens_total)} in {_count(usage.output_tokens)} out",
-            (_UNKNOWN if listed.cost is None else _usd(listed.cost.total_usd)).rjust(9),
-            paint(_DIM, (_UNKNOWN if exchange.duration_ms is None else f"{exchange.duration_ms:,.0f} ms").rjust(10)),
+    return (
+        "  ".join(
+            (
+                paint(_DIM, time),
+                paint(_status_color(exchange), str(exchange.status or "---").rjust(3)),
+                paint(_CYAN, _printable(exchange.model or f"{exchange.method} {exchange.path}").ljust(24)),
+                f"{_count(usage.input_tokens_total)} in {_count(usage.output_tokens)} out",
+                (_UNKNOWN if listed.cost is None else _usd(listed.cost.total_usd)).rjust(9),
+                paint(
+                    _DIM, (_UNKNOWN if exchange.duration_ms is None else f"{exchange.duration_ms:,.0f} ms").rjust(10)
+                ),
+            )
         )
-    ) + (failed)
+        + failed
+    )
 
 
 def _usd(amount: Decimal) -> str:
@@ -55,7 +59,7 @@ def call_fields(listed: Listed) -> dict[str, str | int | float | bool | None]:
         "input_tokens_total": exchange.usage.input_tokens_total,
         "output_tokens": exchange.usage.output_tokens,
         "cost_usd": None if cost is None else float(cost.total_usd),
-        "duration_ms": exchange.duration_ms,
+        "duration_ms": None if exchange.duration_ms is None else round(exchange.duration_ms, 3),
         "error_type": exchange.error_type,
     }
 
@@ -65,7 +69,7 @@ def printer(stream: TextIO, *, on_terminal: bool, color: bool) -> Callable[[List
     if on_terminal:
         return lambda listed: print(call_line(listed, color=color), file=stream, flush=True)
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(json_formatter())
+    handler.setFormatter(JsonLines())
 
     def line(listed: Listed) -> None:
         fields = call_fields(listed)
@@ -74,15 +78,6 @@ def printer(stream: TextIO, *, on_terminal: bool, color: bool) -> Callable[[List
         handler.emit(record)
 
     return line
-
-
-def json_formatter() -> JsonFormatter:
-    """The form of the processes' own lines when nobody sits before them."""
-    return JsonFormatter(
-        "%(asctime)s %(levelname)s %(name)s %(message)s",
-        rename_fields={"asctime": "time", "levelname": "level", "name": "logger", "message": "msg"},
-        datefmt="%Y-%m-%dT%H:%M:%S%z",
-    )
 
 
 def _outcome(exchange: Exchange) -> str:

@@ -62,7 +62,7 @@ def test_nobody_writes_to_the_terminal_through_a_name(text: str) -> None:
 def test_machines_get_json_lines() -> None:
     stream = io.StringIO()
     tell = printer(stream, on_terminal=False, color=True)
-    tell(PAID)
+    tell(replace(PAID, exchange=replace(PAID.exchange, duration_ms=2005.00012)))
     tell(Listed(refused(), None))
     first, second = (json.loads(line) for line in stream.getvalue().splitlines())
     assert first.pop("time")
