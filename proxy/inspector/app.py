@@ -98,7 +98,9 @@ class Probes:
 
     async def readyz(self, request: Request) -> Response:
         """`GET /readyz`: always 200 while this process serves; `degraded` says what does not work."""
-        return Response(json.dumps({"status": "ready", "degraded": self._degraded()}), media_type="application/json")
+        reasons = self._degraded()
+        shape = {"status": "degraded" if reasons else "ok", "degraded": reasons}
+        return Response(json.dumps(shape), media_type="application/json")
 
     def metrics(self, request: Request) -> Response:
         """`GET /metrics`."""

@@ -85,6 +85,7 @@ class Observer:
         self._ready = threading.Event()
         self._failed: Exception | None = None
         self._failing = Seldom()
+        self._projection_failing = False
         self._threads = [
             threading.Thread(target=self._project, name="project", daemon=True),
             threading.Thread(target=self._trim, name="trim", daemon=True),
@@ -114,14 +115,11 @@ class Observer:
             self._stop.set()
             self._hold.release()
             raise
-        sent = [
-            *([Signal.METRICS.value] if self._exports.meter else []),
-            *(signal.value for signal in self._exports.shippers),
-        ]
-        _log.info("sent by OTLP: %s", ", ".join(sent) or "nothing, no endpoint is set")
+        senders = self._exports.by_signal()
+        _log.info("sent by OTLP: %s", ", ".join(signal.value for signal in senders) or "nothing, no endpoint is set")
         if self._exports.meter is not None:
             self._exports.meter.covered = self._look()[0]
-        for sender in self._exports.all():
+        for sender in senders.values():
             sender.start()
 
     def stop(self) -> None:
@@ -149,6 +147,15 @@ class Observer:
                 states[Signal.METRICS] = (self._exports.meter.health, self._exports.meter.covered)
             own = list(health.points(conn, self._folder, states, self._clock_ns()))
         return exposition(series, chain(gauges, own), accept)
+
+    def degraded(self) -> list[str]:
+        """What does not work at the moment: `projection_failing`, `logs_undelivered` and the like; empty when well."""
+        undelivered = [
+            f"{signal.value}_undelivered"
+            for signal, sender in self._exports.by_signal().items()
+            if sender.health.up is False
+        ]
+        return ["projection_failing", *undelivered] if self._projection_failing else undelivered
 
     def _look(self) -> tuple[int, list[Series], list[Point]]:
         if self._projector is None:
@@ -186,6 +193,7 @@ class Observer:
                 projector.fold()
             projected = projector.step()
         except Exception:
+            self._projection_failing = True
             if self._failing.now():
                 _log.exception("projecting failed and goes on where the ledger stands")
             self._stop.wait(_RETRY_S)
@@ -193,6 +201,7 @@ class Observer:
                 projector.load()
             return False
         self._failing.over()
+        self._projection_failing = False
         for shipper in self._exports.shippers.values() if projected else ():
             shipper.wake()
         for listed in projected:

@@ -81,6 +81,7 @@ async def _inspector(
         sign_in_code=sign_in_code,
         metrics=observer.metrics_page,
         metrics_open=settings.inspector.metrics == "open",
+        degraded=observer.degraded,
         count_auth_failure=lambda: counters.add("auth_failures"),
     )
     rules = Rules(

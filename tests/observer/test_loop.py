@@ -180,6 +180,21 @@ def test_scrapes_may_come_all_at_once(tmp_path: Path) -> None:
     assert all(page.endswith(b"\n") for page in pages)
 
 
+def test_what_does_not_work_is_named_until_it_works(tmp_path: Path) -> None:
+    folder = ledger(tmp_path)
+    with receiver() as one, observing(folder, otlp(one)) as running, closing(writer(folder.ledger)) as conn:
+        one.always("logs", Reply(503))
+        store(folder, [exchange(1)])
+        wait(lambda: running.degraded() == ["logs_undelivered"], "the dead receiver to be noticed")
+        one.always("logs", None)
+        wait(lambda: running.degraded() == [], "the receiver to be back")
+        conn.execute("CREATE TRIGGER fault BEFORE UPDATE ON cursors BEGIN SELECT RAISE(ABORT, 'fault'); END")
+        store(folder, [exchange(2)])
+        wait(lambda: "projection_failing" in running.degraded(), "the fault to be noticed")
+        conn.execute("DROP TRIGGER fault")
+        wait(lambda: running.degraded() == [], "the fault to be over")
+
+
 def test_a_locked_ledger_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = ledger(tmp_path)
     with receiver() as one, observing(folder, otlp(one, "metrics")), closing(writer(folder.ledger)) as conn:
