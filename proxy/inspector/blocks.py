@@ -121,7 +121,8 @@ def _thinking(value: Mapping[str, Json], budget: Budget) -> Block:
     text = text_of(value.get("thinking"))
     if not text:
         hidden = len(text_of(value.get("data")) or text_of(value.get("signature")))
-        return Block("thinking", "thinking", tags=(f"not shown by the model, {hidden:,} characters encrypted",))
+        tag = f"not shown by the model, {hidden:,} characters encrypted" if hidden else "nothing arrived"
+        return Block("thinking", "thinking", tags=(tag,))
     shown, cut = budget.take(text)
     return _foldable(Block("thinking", "thinking", prose(shown), characters=len(text), cut=cut), text)
 

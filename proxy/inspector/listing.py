@@ -152,7 +152,7 @@ def _sums(sums: Sums | None) -> tuple[tuple[str, str, str], ...]:
     return (
         ("Requests", formats.count(sums.requests), ""),
         ("Failed", formats.count(sums.errors), "Ended in any other way than ok"),
-        ("Input", formats.count(sums.input_tokens), "Input tokens that did not come from the cache"),
+        ("Uncached input", formats.count(sums.input_tokens), "Input tokens neither read from nor written to the cache"),
         ("Output", formats.count(sums.output_tokens), "Output tokens"),
         ("Cache read", formats.count(sums.cache_read_tokens), "Input tokens read from the prompt cache"),
         ("Cache created", formats.count(sums.cache_creation_tokens), "Input tokens written to the prompt cache"),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
 from proxy.inspector.assets import Assets
+from proxy.version import version
 
 PAGES = (("Requests", "/requests"),)
 """The pages of the navigation."""
@@ -26,7 +26,7 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals.update(asset=assets.address, pages=PAGES, version=_version())
+        self._environment.globals.update(asset=assets.address, pages=PAGES, version=version())
 
     def text(self, template: str, context: Mapping[str, object]) -> bytes:
         """A template as bytes; half a surrogate pair, which JSON can hold and UTF-8 cannot, becomes "?"."""
@@ -44,10 +44,3 @@ class Renderer:
         """A template as an answer; `current` is the address of the page in the navigation."""
         body = self.text(template, {"current": current, "signed_in": signed_in, **context})
         return Response(body, status, media_type="text/html")
-
-
-def _version() -> str:
-    try:
-        return version("anthropic-proxy")
-    except PackageNotFoundError:
-        return "(from source)"

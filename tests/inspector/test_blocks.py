@@ -24,6 +24,7 @@ def test_hidden_thinking_says_that_it_is_hidden() -> None:
     made = block({"type": "redacted_thinking", "data": "x" * 400}, Budget(1000))
 
     assert made.tags == ("not shown by the model, 400 characters encrypted",)
+    assert block({"type": "thinking", "thinking": ""}, Budget(1000)).tags == ("nothing arrived",)
 
 
 @pytest.mark.parametrize(

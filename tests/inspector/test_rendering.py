@@ -8,6 +8,7 @@ import pytest
 import proxy.inspector
 from proxy.inspector.assets import Assets
 from proxy.inspector.rendering import Renderer
+from proxy.version import version
 
 TEMPLATES = Path(proxy.inspector.__file__).with_name("templates")
 
@@ -18,6 +19,12 @@ def test_text_is_escaped_and_half_surrogates_do_no_harm() -> None:
 
     assert b"<h1>&lt;script&gt;</h1>" in bytes(page.body)
     assert b"?&amp;&#34;&#39;" in bytes(page.body)
+
+
+def test_every_page_names_the_version_that_made_it() -> None:
+    page = Renderer(Assets()).page("problem.html", {"heading": "", "sentence": ""})
+
+    assert f"<span>anthropic-proxy {version()}</span>".encode() in bytes(page.body)
 
 
 @pytest.mark.parametrize("path", sorted(TEMPLATES.iterdir()), ids=lambda path: path.name)
