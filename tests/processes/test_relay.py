@@ -20,6 +20,7 @@ from tests.kit.process import Proxy, wait
 from tests.kit.raw import Connection, Reply, address, ask, get
 from tests.kit.upstream import Upstream
 from tests.processes.load import ANSWER, Load, Streams, open_streams
+from tests.relay.test_upstream import DELTA, END, MESSAGES, START
 
 KILLS = 20
 SUPERVISED_KILLS = 3
@@ -44,18 +45,23 @@ def test_sigterm_lets_open_streams_finish_and_refuses_new_connections(tmp_path: 
         laws.check(proxy)
 
 
-def test_requests_that_come_while_the_drain_begins_are_answered_whole_or_not_accepted(tmp_path: Path) -> None:
-    """I1"""
-    with Upstream(script=Streams()).running() as upstream:
+def test_requests_that_come_as_an_idle_relay_begins_to_drain_are_answered_whole_or_not_at_all(tmp_path: Path) -> None:
+    """I1: nothing is cut short before the drain is over"""
+    with Upstream(script=lambda talk: talk.stream([START, DELTA, DELTA, END], gap=0.2)).running() as upstream:
         proxy = Proxy(tmp_path, upstream.url)
-        proxy.start()
-        with Load(proxy.base_url, clients=8) as load:
-            wait(lambda: len(load.answered) > 50, "traffic to flow")
-            assert proxy.stop() == 0
-        rows = proxy.finished(len(load.answered))
-        assert load.wrong == []
-        assert {row["outcome"] for row in rows} == {"ok"}
-        laws.check(proxy)
+        with alone(proxy, "relay") as relay, contextlib.ExitStack() as opened:
+            clients = []
+            first = ask(proxy.base_url, MESSAGES)
+            relay.terminate()
+            with contextlib.suppress(OSError):
+                while True:
+                    clients.append(opened.enter_context(Connection(address(proxy.base_url))))
+                    clients[-1].send(MESSAGES)
+                    time.sleep(0.01)
+            replies = [client.reply() for client in clients]
+        answered = [reply for reply in (first, *replies) if reply.status]
+        assert [(reply.body, reply.ended) for reply in answered] == [(ANSWER, True)] * len(answered)
+        assert [row["outcome"] for row in proxy.rows()] == ["ok"] * len(answered)
 
 
 def test_streams_that_outlast_the_drain_are_broken_and_recorded(tmp_path: Path) -> None:
