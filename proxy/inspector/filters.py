@@ -161,6 +161,6 @@ def _cursor(parameters: Mapping[str, str], name: str) -> str | None:
 def _limit(value: str) -> int:
     if not value:
         return PAGE_ROWS
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value[:9]) <= MAX_ROWS:
+    if not re.fullmatch(r"[0-9]{1,4}", value) or not 1 <= int(value) <= MAX_ROWS:
         raise BadParameter(f"'limit' must be a number from 1 to {MAX_ROWS}.")
     return int(value)

@@ -106,6 +106,15 @@ def test_a_huge_form_is_refused(fresh: Site) -> None:
     assert answer.status_code == 413
 
 
+@pytest.mark.parametrize("body", [b"a=b&" * 100, b"token=%ff%fe\xff\x00", b"=", b""])
+def test_a_form_that_no_page_of_ours_has_sent_is_a_wrong_token(fresh: Site, body: bytes) -> None:
+    with fresh.client(token=None) as client:
+        answer = client.post("/sign-in", headers={"origin": fresh.base}, content=body)
+
+    assert answer.status_code == 403
+    assert "That is not the API token." in answer.text
+
+
 def test_getting_changes_nothing(fresh: Site, folder: Folder) -> None:
     """H6"""
     with fresh.client() as client:

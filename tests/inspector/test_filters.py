@@ -48,7 +48,8 @@ def test_times_are_ages_dates_or_instants_in_utc(text: str, since_ns: int) -> No
         ("from", "yesterday"), ("to", "99999d9"), ("from", "0001-01-01T00:00+23:59"), ("status", "20"),
         ("status", "4xy"), ("to", "9999-01-01"),
         ("outcome", "great"), ("operation", "drop table"), ("before", "px_1"), ("after", "' OR 1=1"), ("limit", "0"),
-        ("limit", str(MAX_ROWS + 1)), ("limit", "٣"), ("limit", "9" * 5000), ("model", "x" * 257), ("key", "a\x00b"),
+        ("limit", str(MAX_ROWS + 1)), ("limit", "٣"), ("limit", "9" * 5000), ("limit", "0" * 8 + "1" * 5),
+        ("limit", "0" * 8 + "1" + "9" * 5000), ("model", "x" * 257), ("key", "a\x00b"),
     ],
 )  # fmt: skip
 def test_nonsense_is_one_sentence_that_names_the_parameter(name: str, value: str) -> None:
