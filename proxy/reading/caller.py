@@ -11,20 +11,22 @@ from proxy.exchange import Headers
 _OAUTH_PREFIX = "sk-ant-oat"
 _SCHEME = re.compile(r"(?:bearer|basic|token|apikey|api-key)\s+", re.IGNORECASE)
 _IDENTIFYING = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
-_CREDENTIAL = re.compile(
-    r"(proxy-)?authorization|(set-)?cookie2?"
-    r"|(.*-)?(api-?key|proxy-key|secret|password|(auth|access|security|session)-token)"
+_SENSITIVE = (
+    r"(?!(?:.*-)?(?:idempotency|cache|surrogate|websocket)-key$)"
+    r"(?:.*-)?(?:api|access|auth|client|csrf|id|refresh|session|xsrf)?"
+    r"(?:key|token|secret|passw(?:or)?d|auth(?:orization|entication)?|jwt|sig(?:nature)?|credentials?|assertion)"
+    r"(?:-\d+)?"
 )
-_SECRET_PARAMETER = re.compile(
-    r"(.*[-_.])?(key|api-?key|token|secret|passw(or)?d|sig(nature)?|auth(orization)?|credential|jwt|code)",
-    re.IGNORECASE,
-)
+"""Gateways in front of an API have credential headers of their own (`helicone-auth`, `cf-aig-authorization`, …)."""
+_CREDENTIAL = re.compile(_SENSITIVE + r"|(?:set-)?cookie2?|x-amzn-oidc-data|x-honeycomb-team")
+_SECRET_PARAMETER = re.compile(_SENSITIVE + r"|(?:.*-)?(?:code|pass|pwd)")
+_PARAMETER_PARTS = re.compile(r"[\[\]_.-]+")
 _MIN_COOKIE_CHARS = 16
 """Shorter values of cookies are settings, not sessions."""
 
 
 def is_credential(name: str) -> bool:
-    """Whether a header's value is a credential; look-alikes such as `x_api_key` are."""
+    """Whether a header's value is a credential, by the last word of its name; look-alikes such as `x_api_key` are."""
     return _CREDENTIAL.fullmatch(name.lower().replace("_", "-")) is not None
 
 
@@ -39,7 +41,7 @@ def secret(headers: Headers) -> str | None:
 
 def is_secret_parameter(name: str) -> bool:
     """Whether the value of a query parameter is a credential."""
-    return _SECRET_PARAMETER.fullmatch(name) is not None
+    return _SECRET_PARAMETER.fullmatch(_PARAMETER_PARTS.sub("-", name.lower()).strip("-")) is not None
 
 
 def secrets(headers: Headers, query: str | None = None) -> tuple[str, ...]:

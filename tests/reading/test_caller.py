@@ -63,7 +63,20 @@ def test_anonymous_caller_has_no_key(headers: Headers) -> None:
         ("Set-Cookie", True),
         ("x-amz-security-token", True),
         ("x-auth-token", True),
+        ("helicone-auth", True),
+        ("cf-aig-authorization", True),
+        ("cf-access-jwt-assertion", True),
+        ("ocp-apim-subscription-key", True),
+        ("private-token", True),
+        ("x-hub-signature-256", True),
+        ("X-ApiKey", True),
+        ("x-portkey-virtual-key", True),
+        ("x-amzn-oidc-data", True),
         ("anthropic-ratelimit-tokens-limit", False),
+        ("x-ratelimit-remaining-tokens", False),
+        ("www-authenticate", False),
+        ("sec-websocket-key", False),
+        ("x-cache-key", False),
         ("x-claude-code-session-id", False),
         ("idempotency-key", False),
         ("user-agent", False),
@@ -74,11 +87,17 @@ def test_credential_headers_and_their_look_alikes(name: str, expected: bool) -> 
 
 
 @pytest.mark.parametrize(
-    ("name", "expected"), [("key", True), ("API_KEY", True), ("access_token", True), ("X-Amz-Signature", True)]
+    "name",
+    ["key", "API_KEY", "access_token", "X-Amz-Signature", "accessToken", "user[password]", "client_assertion", "pwd"],
 )
 @pytest.mark.parametrize("suffix", ["", "s_of_life"])
-def test_secret_parameters(name: str, expected: bool, suffix: str) -> None:
-    assert is_secret_parameter(name + suffix) is (expected and not suffix)
+def test_secret_parameters(name: str, suffix: str) -> None:
+    assert is_secret_parameter(name + suffix) is (not suffix)
+
+
+def test_secret_parameters_in_lists_are_secret() -> None:
+    assert is_secret_parameter("key[]")
+    assert not is_secret_parameter("keys[]")
 
 
 def test_all_secrets_of_a_request_are_found_once() -> None:
