@@ -23,6 +23,8 @@ from proxy.settings.shape import Settings
 
 MAX_POST_BYTES = 65_536
 """Nothing that is posted to the inspector is larger than a form."""
+LAST_PAGES_S = 2.0
+"""How long pages under way may take once the process was told to stop."""
 
 
 def run_observer(
@@ -90,7 +92,13 @@ async def _inspector(
         links=True,
     )
     listener = server(Gate(app, rules=rules, refuse=_refuse))
-    on_stop(asyncio.get_running_loop(), listener.stop, parent)
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        listener.stop()
+        loop.call_later(LAST_PAGES_S, listener.break_off)
+
+    on_stop(loop, stop, parent)
     await listener.serve(sockets=[sock])
 
 

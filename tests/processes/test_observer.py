@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.kit import laws
 from tests.kit.process import Proxy, wait
-from tests.kit.raw import ask
+from tests.kit.raw import Connection, address, ask, get
 from tests.kit.upstream import Upstream
 from tests.processes.load import ANSWER, Streams
 from tests.relay.test_upstream import MESSAGES
@@ -33,3 +33,18 @@ def test_the_relay_goes_on_while_the_observer_hangs_and_is_dead_and_the_next_one
             [line] = [line for line in proxy.metrics().splitlines() if line.startswith(COUNTED)]
             assert line.endswith(" 20.0")
             laws.check(proxy)
+
+
+def test_a_reader_of_the_inspector_that_takes_nothing_does_not_hold_up_the_end(tmp_path: Path) -> None:
+    body = os.urandom(8 << 20)
+    with Upstream(script=lambda talk: talk.answer(body)).running() as upstream:
+        proxy = Proxy(tmp_path, upstream.url)
+        proxy.start()
+        request_id = ask(proxy.base_url, get("/v1/files/1/content")).request_id
+        proxy.exchange(request_id)
+        with Connection(address(proxy.inspector_url)) as reader:
+            path = f"/api/v1/exchanges/{request_id}/bodies/upstream_response"
+            reader.send(get(path, f"Authorization: Bearer {proxy.token}\r\n"))
+            reader.until(b"200 OK")
+            assert proxy.stop() == 0, proxy.said()
+        laws.check(proxy)
