@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from proxy.ledger import meta
+from proxy.ledger import meta, schema
 from proxy.ledger.connect import reader
 from proxy.ledger.errors import LedgerRefused
 from proxy.ledger.folder import Folder
@@ -14,12 +14,16 @@ from proxy.ledger.folder import Folder
 
 @contextmanager
 def ledger(folder: Folder) -> Iterator[sqlite3.Connection]:
-    """A connection to read with. Raises LedgerRefused for a file that is missing, foreign or unreadable."""
+    """A connection to read with. Raises LedgerRefused for a file that is missing, foreign, newer or unreadable."""
     if not folder.ledger.exists():
         raise LedgerRefused(f"there is no ledger in {folder.path}: name the folder that a proxy writes to with --data")
     try:
         with closing(reader(folder.ledger)) as conn:
             meta.instance_id(conn)
+            if schema.version(conn) > len(schema.scripts()):
+                raise LedgerRefused(
+                    f"the ledger {folder.ledger} was written by a newer anthropic-proxy: update this one"
+                )
             yield conn
     except sqlite3.Error as error:
         raise LedgerRefused(f"the ledger {folder.ledger} cannot be read ({error}): `serve` says what to do") from error

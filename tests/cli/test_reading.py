@@ -39,3 +39,13 @@ def test_a_file_that_is_no_ledger_is_one_sentence(tmp_path: Path, content: bytes
         conn.close()
     with pytest.raises(LedgerRefused, match=f"^the ledger {folder.ledger} cannot be read"), ledger(folder):
         pass
+
+
+def test_a_newer_ledger_is_one_sentence(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    prepare(folder)
+    conn = sqlite3.connect(folder.ledger)
+    conn.execute("PRAGMA user_version = 99")
+    conn.close()
+    with pytest.raises(LedgerRefused, match="was written by a newer version: update"), ledger(folder):
+        pass
