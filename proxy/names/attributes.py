@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-GENERATION = "opentelemetry-util-genai 1.3b0"
-
 _GENAI = "https://github.com/open-telemetry/semantic-conventions-genai"
 _HTTP = "https://opentelemetry.io/docs/specs/semconv/http/http-spans/"
 _GENERAL = "https://opentelemetry.io/docs/specs/semconv/general/attributes/"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol, TypedDict, TypeVar
 
 from opentelemetry.exporter.otlp.proto.http import Compression
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
@@ -55,55 +55,35 @@ class Delivery(Sender[Batch]):
         self._session.abort()
 
 
+class _Options(TypedDict):
+    """What all three exporters are told."""
+
+    endpoint: str
+    certificate_file: str | None
+    client_key_file: str | None
+    client_certificate_file: str | None
+    headers: dict[str, str]
+    timeout: float
+    compression: Compression
+    max_request_size: int
+
+
 def log_delivery(target: Exporter) -> Delivery[Sequence[ReadableLogRecord]]:
     """Delivers log records."""
     session = OtlpSession(Signal.LOGS)
-    exporter = OTLPLogExporter(
-        endpoint=target.endpoint,
-        certificate_file=target.certificate,
-        client_key_file=target.client_key,
-        client_certificate_file=target.client_certificate,
-        headers=target.headers,
-        timeout=target.timeout,
-        compression=_compression(target),
-        session=session,
-        max_request_size=MOST_BYTES,
-    )
-    return Delivery(session, exporter.export)
+    return Delivery(session, OTLPLogExporter(session=session, **_options(target)).export)
 
 
 def span_delivery(target: Exporter) -> Delivery[Sequence[ReadableSpan]]:
     """Delivers spans."""
     session = OtlpSession(Signal.SPANS)
-    exporter = OTLPSpanExporter(
-        endpoint=target.endpoint,
-        certificate_file=target.certificate,
-        client_key_file=target.client_key,
-        client_certificate_file=target.client_certificate,
-        headers=target.headers,
-        timeout=target.timeout,
-        compression=_compression(target),
-        session=session,
-        max_request_size=MOST_BYTES,
-    )
-    return Delivery(session, exporter.export)
+    return Delivery(session, OTLPSpanExporter(session=session, **_options(target)).export)
 
 
 def metric_delivery(target: Exporter) -> Delivery[MetricsData]:
     """Delivers metrics."""
     session = OtlpSession(Signal.METRICS)
-    exporter = OTLPMetricExporter(
-        endpoint=target.endpoint,
-        certificate_file=target.certificate,
-        client_key_file=target.client_key,
-        client_certificate_file=target.client_certificate,
-        headers=target.headers,
-        timeout=target.timeout,
-        compression=_compression(target),
-        session=session,
-        max_request_size=MOST_BYTES,
-    )
-    return Delivery(session, exporter.export)
+    return Delivery(session, OTLPMetricExporter(session=session, **_options(target)).export)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,5 +106,14 @@ class Pace:
         return max(own, min(reply.retry_after or 0.0, self.asked))
 
 
-def _compression(target: Exporter) -> Compression:
-    return Compression.Gzip if target.compression == "gzip" else Compression.NoCompression
+def _options(target: Exporter) -> _Options:
+    return _Options(
+        endpoint=target.endpoint,
+        certificate_file=target.certificate,
+        client_key_file=target.client_key,
+        client_certificate_file=target.client_certificate,
+        headers=target.headers,
+        timeout=target.timeout,
+        compression=Compression.Gzip if target.compression == "gzip" else Compression.NoCompression,
+        max_request_size=MOST_BYTES,
+    )

@@ -15,6 +15,8 @@ from proxy.observer.text import clipped
 
 _RESET, _DIM, _RED, _GREEN, _YELLOW, _CYAN = "\x1b[0m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"
 _WIDEST = 60
+_MODEL_WIDTH = 26
+"""As wide as the dated names of today's models."""
 _UNKNOWN = "—"
 
 
@@ -29,7 +31,7 @@ def call_line(listed: Listed, *, color: bool) -> str:
             (
                 paint(_DIM, time),
                 paint(_status_color(exchange), str(exchange.status or "---").rjust(3)),
-                paint(_CYAN, _printable(exchange.model or f"{exchange.method} {exchange.path}").ljust(24)),
+                paint(_CYAN, _printable(exchange.model or f"{exchange.method} {exchange.path}").ljust(_MODEL_WIDTH)),
                 f"{_count(usage.input_tokens_total)} in {_count(usage.output_tokens)} out",
                 (_UNKNOWN if listed.cost is None else _usd(listed.cost.total_usd)).rjust(9),
                 paint(
