@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +18,7 @@ import uvloop
 from proxy.demo.journal import Seen
 from proxy.demo.server import serve
 from proxy.demo.upstream import Upstream
+from tests.kit.process import wait
 
 VECTORS = Path(__file__).parents[1] / "fixtures" / "vectors"
 KEY = "sk-ant-api03-demo"
@@ -39,12 +39,12 @@ class Running:
 
     def seen_after(self, count: int) -> Seen:
         """The request that came when there had been `count`, once the upstream is done with it."""
-        until(lambda: len(self.journal) > count and self.journal[count].over)
+        wait(lambda: len(self.journal) > count and self.journal[count].over, "the request to be over")
         return self.journal[count]
 
     def last(self) -> Seen:
         """The newest request, once the upstream is done with it."""
-        until(lambda: bool(self.journal) and self.journal[-1].over)
+        wait(lambda: bool(self.journal) and self.journal[-1].over, "the request to be over")
         return self.journal[-1]
 
     @contextmanager
@@ -69,14 +69,6 @@ class Running:
         return httpx.post(self.url + "/v1/messages", content=body, headers=headers, trust_env=False)
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait for a condition; fails after the deadline."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.005)
-
-
 @contextmanager
 def listening(app: Upstream, journal: list[Seen], parser: str = "zttp") -> Iterator[Running]:
     """Serve `app` from a thread while the block runs."""
@@ -95,7 +87,7 @@ def listening(app: Upstream, journal: list[Seen], parser: str = "zttp") -> Itera
 
     thread = threading.Thread(target=main)
     thread.start()
-    until(lambda: bool(loops))
+    wait(lambda: loops, "the loop to turn")
     try:
         yield Running(url, journal)
     finally:

@@ -11,7 +11,7 @@ import httpx
 
 from proxy.demo.server import run, serve
 from proxy.demo.upstream import Upstream
-from tests.demo.conftest import until
+from tests.kit.process import wait
 
 
 def test_process_serves_until_it_is_told_to_end() -> None:
@@ -34,7 +34,9 @@ def test_small_answers_do_not_wait_for_an_acknowledgement() -> None:
         with socket.create_server(("127.0.0.1", 0)) as sock:
             async with asyncio.TaskGroup() as group:
                 group.create_task(serve(Upstream(), sock, stop=stop))
-                await asyncio.to_thread(until, lambda: sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0)
+                await asyncio.to_thread(
+                    wait, lambda: sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY), "no delay"
+                )
                 stop.set()
 
     asyncio.run(main())

@@ -11,7 +11,8 @@ from proxy.demo.calling import Played
 from proxy.demo.journal import Seen
 from proxy.demo.traffic import play
 from proxy.demo.upstream import Upstream
-from tests.demo.conftest import listening, until
+from tests.demo.conftest import listening
+from tests.kit.process import wait
 
 OPERATIONS = {
     "/api/hello": "hello",
@@ -116,7 +117,7 @@ def test_stop_ends_an_endless_play_within_an_answer() -> None:
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             playing = group.create_task(play(url, seed=1, sessions=None, pace=1, stop=stop))
-            await asyncio.to_thread(until, lambda: len(journal) > 3)
+            await asyncio.to_thread(wait, lambda: len(journal) > 3, "traffic")
             stop.set()
         return playing.result()
 

@@ -15,7 +15,8 @@ import pytest
 
 from proxy.demo.journal import Seen
 from proxy.demo.upstream import Upstream
-from tests.demo.conftest import KEY, VECTORS, Running, listening, until
+from tests.demo.conftest import KEY, VECTORS, Running, listening
+from tests.kit.process import wait
 
 BODY = {
     "model": "claude-sonnet-4-6",
@@ -133,7 +134,7 @@ def test_client_leaving_within_its_upload_is_noticed(upstream: Running) -> None:
     before = len(upstream.journal)
     with socket.create_connection(("127.0.0.1", upstream.port)) as client:
         client.sendall(b"POST /v1/messages HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf")
-        until(lambda: len(upstream.journal) > before)
+        wait(lambda: len(upstream.journal) > before, "the request to be seen")
     seen = upstream.seen_after(before)
     assert seen.disconnected
     assert seen.body_sha256 is None

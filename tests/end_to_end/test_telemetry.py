@@ -109,7 +109,6 @@ def request_id(item: LogRecord | Span) -> str:
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_every_outcome_is_one_row_one_completed_log_one_server_span_and_one_count(told: Told, outcome: Outcome) -> None:
-    """style.md, point 8"""
     ids = told.of(outcome)
     assert ids
     logs = [log for log in told.completed if facts(log)["outcome"] == outcome]

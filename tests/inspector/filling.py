@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from proxy.ledger.recorder import Recorder
 from proxy.observer.costs import cost_of
 from proxy.pricing import PriceTable
 from proxy.relay.ids import RequestIds
+from tests.kit.process import wait
 
 NOW_NS = 1_795_265_491_000_000_000
 """2026-11-21 12:51:31 UTC."""
@@ -92,13 +93,10 @@ class Told:
         return exchange.request_id
 
     def settle(self, *request_ids: str) -> None:
-        """Wait until these requests are stored and finished, then price them as the observer does."""
-        deadline = time.monotonic() + 10
+        """Wait until these requests are stored and finished."""
         with closing(writer(self.folder.ledger)) as conn:
             for request_id in request_ids:
-                while not _stored(conn, request_id):
-                    assert time.monotonic() < deadline, f"{request_id} was never stored"
-                    time.sleep(0.005)
+                wait(partial(_stored, conn, request_id), f"{request_id} to be stored")
 
     def priced(self, *exchanges: Exchange) -> None:
         """Store the costs of these requests."""

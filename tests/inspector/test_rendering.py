@@ -29,7 +29,6 @@ def test_every_page_names_the_version_that_made_it() -> None:
 
 @pytest.mark.parametrize("path", sorted(TEMPLATES.iterdir()), ids=lambda path: path.name)
 def test_templates_hold_no_markup_of_captured_text_and_no_inline_code(path: Path) -> None:
-    """style.md, point 16"""
     text = path.read_text()
 
     assert not re.search(r"\|\s*safe|Markup|autoescape|\bstyle=|\bon[a-z]+=|javascript:|<script(?![^>]*\bsrc=)", text)

@@ -208,7 +208,6 @@ def test_another_site_can_neither_read_nor_act(page: Page, site: Site, sample: S
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_break_no_rule_of_wcag_aa(chromium: Browser, site: Site, sample: Sample, scheme: str) -> None:
-    """style.md, point 16"""
     context = chromium.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900})  # type: ignore[arg-type]
     page = context.new_page()
     page.goto(f"{site.base}/sign-in")

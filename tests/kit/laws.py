@@ -1,4 +1,4 @@
-"""The conservation laws that hold after everything, whatever failed (`docs/faults.md`).
+"""The conservation laws that hold after everything, whatever failed (`docs/design.md`).
 
 L1 accepted = closed, L2 one record each, L3 stored = exported + pending + dropped, L4 bytes delivered = bytes
 received, L5 no secret anywhere. Every end-to-end test ends here.
