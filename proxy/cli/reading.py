@@ -21,9 +21,7 @@ def ledger(folder: Folder) -> Iterator[sqlite3.Connection]:
         with closing(reader(folder.ledger)) as conn:
             meta.instance_id(conn)
             if schema.version(conn) > len(schema.scripts()):
-                raise LedgerRefused(
-                    f"the ledger {folder.ledger} was written by a newer anthropic-proxy: update this one"
-                )
+                raise LedgerRefused(f"the ledger {folder.ledger} was written by a newer version: update this one")
             yield conn
     except sqlite3.Error as error:
         raise LedgerRefused(f"the ledger {folder.ledger} cannot be read ({error}): `serve` says what to do") from error
