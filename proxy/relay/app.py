@@ -16,10 +16,10 @@ from typing import Protocol
 from proxy.exchange import Attempt
 from proxy.gate import Receive, Rejection, Scope, Send
 from proxy.ledger.changes import Change
-from proxy.reading import response as responses
 from proxy.reading.operations import operation
 from proxy.relay import answers, headers
 from proxy.relay.capture import Capture, Copy
+from proxy.relay.download import give_back
 from proxy.relay.errors import (
     ClientGone,
     Internal,
@@ -40,8 +40,6 @@ log = logging.getLogger(__name__)
 
 OPEN_ROW_S = 0.05
 """What is over sooner is recorded whole at once; only a request that lasts longer needs an open row until then."""
-MAX_CHUNK_TIMES = 20_000
-"""Chunks of one stream whose arrival time is kept."""
 
 
 class Recording(Protocol):
@@ -205,7 +203,7 @@ class Relay:
             await upload.begin()
             response = await self._request(capture, route, upload)
             try:
-                await self._return(capture, response, send)
+                await give_back(capture, response, send, self._limits)
             finally:
                 response.close()
         finally:
@@ -268,63 +266,6 @@ class Relay:
             )
         return response
 
-    async def _return(self, capture: Capture, response: Response, send: Send) -> None:
-        """Hands the answer to the client as it arrives; each chunk is sent first and looked at afterwards."""
-        capture.times.headers_ms = capture.now()
-        capture.upstream_headers = response.headers
-        if not 200 <= response.status < 600 or not headers.relayable(response.headers):
-            raise UpstreamUnreachable(
-                "the upstream's answer cannot be relayed: it is not clean HTTP.", error_type="other"
-            )
-        capture.returned_headers = headers.returned(response.headers, capture.request_id.encode())
-        capture.reader = self._reader(capture, response)
-        await send({"type": "http.response.start", "status": response.status, "headers": capture.returned_headers})
-        capture.status = response.status
-        ended = False
-        while not ended:
-            capture.allow(self._limits.idle_timeout, _idle)
-            chunk = await response.read()
-            ended = response.ended
-            if not chunk and not ended:
-                continue
-            arrived_ms = capture.now()
-            capture.allow(self._limits.client_stall_timeout, _stalled)
-            capture.relayed = ended
-            await send({"type": "http.response.body", "body": chunk, "more_body": not ended})
-            self._look(capture, chunk, arrived_ms)
-
-    def _look(self, capture: Capture, chunk: bytes, arrived_ms: float) -> None:
-        """Notes a chunk that the client has been sent. Whatever happens in here, the relay goes on."""
-        times = capture.times
-        times.last_byte_ms = arrived_ms
-        if not chunk:
-            return
-        if times.first_byte_ms is None:
-            times.first_byte_ms = arrived_ms
-            times.first_sent_ms = capture.now()
-        if len(capture.chunks) < MAX_CHUNK_TIMES:
-            capture.chunks.append((capture.response.size, arrived_ms))
-        capture.response.add(chunk)
-        capture.delivered += len(chunk)
-        reader = capture.reader
-        if reader is not None:
-            try:
-                reader.feed(chunk, arrived_ms)
-            except Exception as exc:
-                log.exception("reading the answer to %s failed", capture.request_id)
-                capture.reader, capture.read_error = None, type(exc).__name__
-
-    def _reader(self, capture: Capture, response: Response) -> responses.ResponseReader:
-        content_type = headers.first(response.headers, b"content-type") or b""
-        content_encoding = headers.first(response.headers, b"content-encoding") or b""
-        return responses.reader(
-            operation=capture.operation,
-            dialect=capture.dialect,
-            content_type=content_type.decode("latin-1"),
-            content_encoding=content_encoding.decode("latin-1"),
-            status=response.status,
-        )
-
     async def _answer(self, capture: Capture, error: RelayError, send: Send) -> None:
         """Tells the client of the error while it can still be told; otherwise its connection just breaks.
 
@@ -349,11 +290,3 @@ def _break(send: Send) -> None:
     transport = getattr(getattr(send, "__self__", None), "transport", None)
     if transport is not None:
         transport.abort()
-
-
-def _idle() -> RelayError:
-    return UpstreamTimeout("the upstream stopped sending.", error_type="idle_timeout")
-
-
-def _stalled() -> RelayError:
-    return ClientGone("the client stopped reading.", error_type="client_stalled")

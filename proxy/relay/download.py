@@ -1,0 +1,87 @@
+"""The answer on its way from the upstream connection to the client, copied and read as it passes."""
+
+from __future__ import annotations
+
+import logging
+
+from proxy.gate import Send
+from proxy.reading import response as responses
+from proxy.relay import headers
+from proxy.relay.capture import Capture
+from proxy.relay.errors import ClientGone, RelayError, UpstreamTimeout, UpstreamUnreachable
+from proxy.relay.upstream import Response
+from proxy.settings.shape import Relay as Limits
+
+log = logging.getLogger(__name__)
+
+MAX_CHUNK_TIMES = 20_000
+"""Chunks of one stream whose arrival time is kept."""
+
+
+async def give_back(capture: Capture, response: Response, send: Send, limits: Limits) -> None:
+    """Hands the answer to the client as it arrives; each chunk is sent first and looked at afterwards.
+
+    Raises UpstreamUnreachable when it is not clean HTTP, UpstreamTruncated when it ends early.
+    """
+    capture.times.headers_ms = capture.now()
+    capture.upstream_headers = response.headers
+    if not 200 <= response.status < 600 or not headers.relayable(response.headers):
+        raise UpstreamUnreachable("the upstream's answer cannot be relayed: it is not clean HTTP.", error_type="other")
+    capture.returned_headers = headers.returned(response.headers, capture.request_id.encode())
+    capture.reader = _reader(capture, response)
+    await send({"type": "http.response.start", "status": response.status, "headers": capture.returned_headers})
+    capture.status = response.status
+    ended = False
+    while not ended:
+        capture.allow(limits.idle_timeout, _idle)
+        chunk = await response.read()
+        ended = response.ended
+        if not chunk and not ended:
+            continue
+        arrived_ms = capture.now()
+        capture.allow(limits.client_stall_timeout, _stalled)
+        capture.relayed = ended
+        await send({"type": "http.response.body", "body": chunk, "more_body": not ended})
+        look(capture, chunk, arrived_ms)
+
+
+def look(capture: Capture, chunk: bytes, arrived_ms: float) -> None:
+    """Notes a chunk that the client has been sent. Whatever happens in here, the relay goes on."""
+    times = capture.times
+    times.last_byte_ms = arrived_ms
+    if not chunk:
+        return
+    if times.first_byte_ms is None:
+        times.first_byte_ms = arrived_ms
+        times.first_sent_ms = capture.now()
+    if len(capture.chunks) < MAX_CHUNK_TIMES:
+        capture.chunks.append((capture.response.size, arrived_ms))
+    capture.response.add(chunk)
+    capture.delivered += len(chunk)
+    reader = capture.reader
+    if reader is not None:
+        try:
+            reader.feed(chunk, arrived_ms)
+        except Exception as exc:
+            log.exception("reading the answer to %s failed", capture.request_id)
+            capture.reader, capture.read_error = None, type(exc).__name__
+
+
+def _reader(capture: Capture, response: Response) -> responses.ResponseReader:
+    content_type = headers.first(response.headers, b"content-type") or b""
+    content_encoding = headers.first(response.headers, b"content-encoding") or b""
+    return responses.reader(
+        operation=capture.operation,
+        dialect=capture.dialect,
+        content_type=content_type.decode("latin-1"),
+        content_encoding=content_encoding.decode("latin-1"),
+        status=response.status,
+    )
+
+
+def _idle() -> RelayError:
+    return UpstreamTimeout("the upstream stopped sending.", error_type="idle_timeout")
+
+
+def _stalled() -> RelayError:
+    return ClientGone("the client stopped reading.", error_type="client_stalled")
