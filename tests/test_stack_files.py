@@ -240,7 +240,7 @@ def _series_names(instrument: Instrument) -> list[str]:
 
 def test_data_sources_have_the_uids_the_reference_dashboard_asks() -> None:
     text = (_ROOT / "grafana/provisioning/datasources/datasources.yaml").read_text(encoding="utf-8")
-    dashboard = (_ROOT / "tests/stack/reference_dashboard.json").read_text(encoding="utf-8")
+    dashboard = (_ROOT / "grafana/reference.json").read_text(encoding="utf-8")
     provisioned = {source.uid for source in msgspec.yaml.decode(text, type=_Provisioned).datasources}
     assert set(re.findall(r'"datasource": \{ "type": "\w+", "uid": "(\w+)" \}', dashboard)) == provisioned
 

@@ -7,6 +7,7 @@ received, L5 no secret anywhere. Every end-to-end test ends here.
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def _delivered_what_was_received(proxy: Proxy) -> None:
 
 
 def _no_canary(proxy: Proxy, payloads: Iterable[bytes]) -> None:
-    places: dict[str, bytes] = {str(path): path.read_bytes() for path in _files(proxy.data)}
+    places = _files(proxy.data)
     places["output"] = proxy.said().encode()
     places["/metrics"] = proxy.metrics().encode() if _alive(proxy) else b""
     places["bodies"] = b"\n".join(_decompressed(row) for row in proxy.rows("SELECT data, codec FROM bodies"))
@@ -48,8 +49,13 @@ def _no_canary(proxy: Proxy, payloads: Iterable[bytes]) -> None:
     assert not found, f"a secret stands in {found}"
 
 
-def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file()]
+def _files(folder: Path) -> dict[str, bytes]:
+    """Every file there is; locks and counters of dead processes may vanish meanwhile."""
+    found: dict[str, bytes] = {}
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError, IsADirectoryError):
+            found[str(path)] = path.read_bytes()
+    return found
 
 
 def _alive(proxy: Proxy) -> bool:

@@ -17,7 +17,7 @@ import msgspec
 
 from tests.stack.reading_back import Line, Series, Server
 
-DASHBOARD = Path(__file__).with_name("reference_dashboard.json")
+DASHBOARD = Path(__file__).parents[2] / "grafana" / "reference.json"
 """The reference dashboard, byte for byte."""
 
 _MAX_DATA_POINTS = 1000
