@@ -23,7 +23,9 @@ _KEYS = {
 }
 """Parameter → key of the flag, in the order in which they count: a later one changes what an earlier one gave."""
 
-config_option: Option = click.option("--config", type=click.Path(path_type=Path), help="Settings file (TOML).")
+config_option: Option = click.option(
+    "--config", type=click.Path(readable=False, path_type=Path), help="Settings file (TOML)."
+)
 data_option: Option = click.option("--data", metavar="FOLDER", help="Data folder: the ledger and the API token.")
 log_option: Option = click.option("--log-format", metavar="auto|text|json", help="Lines on the console.")
 relay_options: tuple[Option, ...] = (

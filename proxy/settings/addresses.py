@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 _LISTEN = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.]+)\]|(?P<host>[A-Za-z0-9.-]+)):(?P<port>\d{1,5})")
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,253}")
+_URL = re.compile(r"[\x21-\x7e]+")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -48,13 +50,16 @@ def parse(text: str) -> Address | None:
 
 
 def of_url(url: str) -> Address | None:
-    """Host and port that a URL leads to; None if it has none that are valid."""
+    """Host and port that a URL leads to; None if it has none that are valid, or characters that no URL has."""
     try:
         parts = urlsplit(url)
         port = parts.port or _PORTS.get(parts.scheme)
     except ValueError:
         return None
-    return Address(parts.hostname, port) if parts.hostname and port else None
+    if not port or not parts.hostname or not _URL.fullmatch(url):
+        return None
+    known = _NAME.fullmatch(parts.hostname) or _number(parts.hostname) is not None
+    return Address(parts.hostname, port) if known else None
 
 
 def leads_to(target: Address, listener: Address) -> bool:

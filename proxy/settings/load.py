@@ -15,7 +15,15 @@ from proxy.settings.defaults import complete
 from proxy.settings.keys import Key, KeyPath, all_keys
 from proxy.settings.otlp import read_otlp
 from proxy.settings.shape import Settings
-from proxy.settings.sources import Flag, Found, file_path, from_environment, from_file, from_flags
+from proxy.settings.sources import (
+    Flag,
+    Found,
+    file_path,
+    from_environment,
+    from_file,
+    from_flags,
+    refuse_undecodable,
+)
 from proxy.settings.transfer import as_path
 from proxy.settings.unknown import refuse_unknown
 from proxy.settings.values import converted
@@ -47,6 +55,7 @@ def load(
     environ = os.environ if environ is None else environ
     folder = Path.cwd() if folder is None else folder
     keys = all_keys()
+    refuse_undecodable(flags, environ)
     path = file_path(config, environ, folder)
     found = {} if path is None else from_file(path, folder)
     found |= from_environment(environ, keys, found, folder)

@@ -6,17 +6,20 @@ concern this product are ignored; those that ask for something it does not do ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct, field
 
 from proxy.names.attributes import SERVICE_NAME
+from proxy.settings.addresses import of_url
 from proxy.settings.errors import SettingsError
 
 METRIC_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
 
 _PREFIX = "OTEL_EXPORTER_OTLP_"
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SAMPLERS = (
     "always_on",
     "always_off",
@@ -106,7 +109,7 @@ def _exporter(environ: Mapping[str, str], signal: str) -> Exporter | None:
     timeout = _chosen(environ, signal, "TIMEOUT")
     return Exporter(
         endpoint=endpoint,
-        headers=_pairs(environ, f"{_PREFIX}HEADERS") | _pairs(environ, f"{_PREFIX}{signal}_HEADERS"),
+        headers=_headers(environ, f"{_PREFIX}HEADERS") | _headers(environ, f"{_PREFIX}{signal}_HEADERS"),
         timeout=10.0 if timeout is None else _number(environ, timeout, 10_000.0) / 1000,
         compression="none" if compression is None else environ[compression],
         certificate=_value(environ, signal, "CERTIFICATE"),
@@ -129,10 +132,9 @@ def _endpoint(environ: Mapping[str, str], signal: str) -> str | None:
     if name is None:
         return None
     url = environ[name].strip()
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not url.startswith(("http://", "https://")) or of_url(url) is None:
         raise SettingsError("expected an http or https URL such as http://127.0.0.1:4318", where=name)
-    if parts.username is not None:
+    if "@" in urlsplit(url).netloc:
         raise SettingsError(f"the URL holds a credential; send it by {_PREFIX}HEADERS", where=name)
     return url if name.endswith(f"{signal}_ENDPOINT") else f"{url.rstrip('/')}/v1/{signal.lower()}"
 
@@ -146,6 +148,13 @@ def _chosen(environ: Mapping[str, str], signal: str, option: str) -> str | None:
 def _value(environ: Mapping[str, str], signal: str, option: str) -> str | None:
     name = _chosen(environ, signal, option)
     return None if name is None else environ[name]
+
+
+def _headers(environ: Mapping[str, str], name: str) -> dict[str, str]:
+    headers = _pairs(environ, name)
+    if not all(_HEADER_NAME.fullmatch(field) and value.isprintable() for field, value in headers.items()):
+        raise SettingsError("holds what cannot be sent as an HTTP header; percent-encode values only", where=name)
+    return headers
 
 
 def _pairs(environ: Mapping[str, str], name: str) -> dict[str, str]:

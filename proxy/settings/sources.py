@@ -9,7 +9,7 @@ from pathlib import Path
 from proxy.settings import file, variables
 from proxy.settings.addresses import Address, parse
 from proxy.settings.errors import SettingsError
-from proxy.settings.keys import Key, KeyPath
+from proxy.settings.keys import PREFIX, Key, KeyPath
 from proxy.settings.otlp import METRIC_INTERVAL, read_metric_interval
 from proxy.settings.shape import Relay
 from proxy.settings.values import Given
@@ -30,6 +30,14 @@ class Flag:
     value: str | int
 
 
+def refuse_undecodable(flags: tuple[Flag, ...], environ: Mapping[str, str]) -> None:
+    """Raises SettingsError for the first flag or variable of ours whose bytes are no text."""
+    ours = ((name, value) for name, value in environ.items() if name.startswith((PREFIX, "OTEL_")))
+    for where, value in (*((flag.name, str(flag.value)) for flag in flags), *ours):
+        if any("\ud800" <= each <= "\udfff" for each in value):
+            raise SettingsError("is not UTF-8 text; write it as UTF-8", where=where)
+
+
 def file_path(named: Path | None, environ: Mapping[str, str], folder: Path) -> Path | None:
     """The file to read: the one named, else by variable, else the one in the working folder if it is there."""
     chosen = named or (Path(environ[variables.CONFIG]) if environ.get(variables.CONFIG) else None)
@@ -41,7 +49,7 @@ def file_path(named: Path | None, environ: Mapping[str, str], folder: Path) -> P
 
 def from_file(path: Path, folder: Path) -> Found:
     """Every value of the file; an empty table counts as one. Raises SettingsError."""
-    whole = folder / path.expanduser()
+    whole = folder / _expanded(path)
     text = file.read(whole, shown=path)
     tables = file.parse(text, path)
     lines = file.lines(text)
@@ -79,6 +87,13 @@ def from_flags(flags: tuple[Flag, ...], found: Found, folder: Path) -> Found:
                 place, value = tuple(key.split(".")), flag.value
         given[place] = Given(value, flag.name, folder, textual=True)
     return given
+
+
+def _expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise SettingsError("names the home of a user that does not exist", where=str(path)) from error
 
 
 def _leaves(value: object, path: KeyPath) -> Iterator[tuple[KeyPath, object]]:

@@ -38,10 +38,10 @@ def converted(given: Given, key: Key, dotted: str) -> object:
         value = [part for part in map(str.strip, str(value).split(",")) if part]
     try:
         result: object = msgspec.convert(value, key.hint, strict=not given.textual, dec_hook=as_path)
-    except msgspec.ValidationError as error:
+        return given.folder / result.expanduser() if isinstance(result, Path) else result
+    except (msgspec.ValidationError, RuntimeError) as error:  # the latter for the home of a user that does not exist
         problem = f"{dotted} = {shown(given.value)}: expected {key.expectation}"
         raise SettingsError(problem, where=given.where) from error
-    return given.folder / result.expanduser() if isinstance(result, Path) else result
 
 
 def shown(value: object) -> str:

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import pytest
 
 from proxy.cli.options import settings_of
+from proxy.cli.running import serve
 
 
 @pytest.mark.parametrize(
@@ -28,3 +30,10 @@ def test_an_option_gives_its_setting(
         found = found[part] if isinstance(found, dict) else getattr(found, part)
     assert found == value
     assert loaded.origins[key] == origin
+
+
+def test_a_file_that_cannot_be_read_is_for_the_settings_to_name() -> None:
+    """I5: click would say it in its own four lines."""
+    [config] = [parameter for parameter in serve.params if parameter.name == "config"]
+    assert isinstance(config.type, click.Path)
+    assert not config.type.readable

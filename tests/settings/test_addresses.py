@@ -55,6 +55,11 @@ def test_a_wildcard_is_reached_by_loopback(host: str, reachable: str) -> None:
         ("http://", None),
         ("ftp://host", None),
         ("http://[::1", None),
+        ("http://my_service:1", Address("my_service", 1)),
+        ("http://a b/", None),
+        ("http://a\x01b/", None),
+        ("http://%41/", None),
+        ("http://a/b c", None),
     ],
 )
 def test_a_url_leads_to_host_and_port(url: str, address: Address | None) -> None:

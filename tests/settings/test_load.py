@@ -67,6 +67,21 @@ def test_a_named_file_must_be_there(tmp_path: Path) -> None:
     assert str(raised.value) == "nowhere.toml: cannot be read: No such file or directory"
 
 
+@pytest.mark.parametrize("variable", ["ANTHROPIC_PROXY_RELAY_LISTEN", "OTEL_SERVICE_NAME"])
+def test_bytes_that_are_no_text_are_refused(tmp_path: Path, variable: str) -> None:
+    """I5"""
+    with pytest.raises(SettingsError, match=f"^{variable}: is not UTF-8 text; write it as UTF-8$"):
+        load(environ={variable: "a\udcff"}, folder=tmp_path)
+    with pytest.raises(SettingsError, match="^--data: is not UTF-8 text; write it as UTF-8$"):
+        load((Flag("--data", "data", "\udcff"),), environ={}, folder=tmp_path)
+
+
+def test_a_file_in_the_home_of_nobody_is_named(tmp_path: Path) -> None:
+    """I5"""
+    with pytest.raises(SettingsError, match="^~no-such-user/x: names the home of a user that does not exist$"):
+        load(config=Path("~no-such-user/x"), environ={}, folder=tmp_path)
+
+
 def test_telemetry_goes_where_the_standard_variables_say(tmp_path: Path) -> None:
     environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318", "OTEL_METRIC_EXPORT_INTERVAL": "500"}
     telemetry = load(environ=environ, folder=tmp_path).settings.telemetry

@@ -84,6 +84,19 @@ def test_the_metric_interval_is_read_in_milliseconds() -> None:
     [
         (COLLECTOR, "collector:4318", "expected an http or https URL such as http://127.0.0.1:4318"),
         (COLLECTOR, "http://user:secret@c:4318", "the URL holds a credential; send it by OTEL_EXPORTER_OTLP_HEADERS"),
+        (COLLECTOR, "http://[::1", "expected an http or https URL such as http://127.0.0.1:4318"),
+        (COLLECTOR, "http://c:99999", "expected an http or https URL such as http://127.0.0.1:4318"),
+        (COLLECTOR, "http://c d:1", "expected an http or https URL such as http://127.0.0.1:4318"),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "a b=c",
+            "holds what cannot be sent as an HTTP header; percent-encode values only",
+        ),
+        (
+            "OTEL_EXPORTER_OTLP_LOGS_HEADERS",
+            "a=%0d%0ab",
+            "holds what cannot be sent as an HTTP header; percent-encode values only",
+        ),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "'grpc' is not built yet; use http/protobuf"),
         ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/json", "'http/json' is not built yet; use http/protobuf"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "expected gzip or none, not 'zstd'"),

@@ -51,5 +51,11 @@ def test_a_wrong_value_is_named_with_place_key_value_and_expectation() -> None:
     assert str(raised.value) == 'x.toml:7: capture.bodies = "often": expected one of all, errors, none'
 
 
+def test_the_home_of_nobody_is_a_wrong_value() -> None:
+    """I5"""
+    with pytest.raises(SettingsError, match=r'^x\.toml:7: data = "~no-such-user/x": expected the path'):
+        converted(Given("~no-such-user/x", "x.toml:7", FOLDER), KEYS["data"], "data")
+
+
 def test_a_long_value_is_cut_in_messages() -> None:
     assert len(shown("x" * 1000)) < 70
