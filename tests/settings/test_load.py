@@ -72,13 +72,13 @@ def test_bytes_that_are_no_text_are_refused(tmp_path: Path, variable: str) -> No
     """I5"""
     with pytest.raises(SettingsError, match=f"^{variable}: is not UTF-8 text; write it as UTF-8$"):
         load(environ={variable: "a\udcff"}, folder=tmp_path)
-    with pytest.raises(SettingsError, match="^--data: is not UTF-8 text; write it as UTF-8$"):
+    with pytest.raises(SettingsError, match=r"^--data: is not UTF-8 text; write it as UTF-8$"):
         load((Flag("--data", "data", "\udcff"),), environ={}, folder=tmp_path)
 
 
 def test_a_file_in_the_home_of_nobody_is_named(tmp_path: Path) -> None:
     """I5"""
-    with pytest.raises(SettingsError, match="^~no-such-user/x: names the home of a user that does not exist$"):
+    with pytest.raises(SettingsError, match=r"^~no-such-user/x: names the home of a user that does not exist$"):
         load(config=Path("~no-such-user/x"), environ={}, folder=tmp_path)
 
 
