@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import os
 import secrets
 import threading
@@ -20,6 +21,8 @@ SESSION_SECONDS = 90 * 24 * 3600
 """How long a browser stays signed in."""
 MAX_SESSIONS = 64
 """Browsers signed in at once; the oldest is signed out beyond it."""
+
+_log = logging.getLogger(__name__)
 
 
 class TokenError(Exception):
@@ -94,10 +97,14 @@ class Sessions:
                 self._save()
 
     def _save(self) -> None:
+        """On a full disk one must still be able to look: such a browser signs in again after a restart."""
         draft = self._path.with_name(self._path.name + ".new")
-        draft.unlink(missing_ok=True)
-        _create(draft, json.dumps(self._created))
-        draft.replace(self._path)
+        try:
+            draft.unlink(missing_ok=True)
+            _create(draft, json.dumps(self._created))
+            draft.replace(self._path)
+        except OSError as error:
+            _log.warning("who is signed in cannot be stored (%s)", error.strerror)
 
 
 def _digest(token: str) -> str:
@@ -119,5 +126,9 @@ def _create(path: Path, text: str) -> None:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         return
-    with os.fdopen(file, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    try:
+        with os.fdopen(file, "w", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError:
+        path.unlink()  # half a token would be in the way of every later start
+        raise

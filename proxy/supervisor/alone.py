@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 
 from proxy.ledger.folder import Folder
+from proxy.ledger.processes import hold
 from proxy.settings.checks import refuse_loops
 from proxy.settings.load import Loaded
 from proxy.supervisor import listening, opening
@@ -26,6 +27,8 @@ def run_alone(role: str, loaded: Loaded, *, started: Callable[[Started], None]) 
     sock = opening.open_port(room, loaded)
     refuse_loops(settings, [listening.bound(sock)])
     opening.make_ready(folder, settings)
+    if role == "observer":
+        hold(folder, role).release()  # refused here, nothing is said or written of a run that will not be
     addresses = {room: listening.url(sock)}
     code = None
     if role == "observer":

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import signal
 import stat
 from pathlib import Path
 
@@ -57,6 +59,31 @@ def test_sessions_outlive_a_restart_and_only_hashes_are_kept(tmp_path: Path) -> 
     assert not Sessions(path).known("another")
     assert token not in path.read_text()
     assert mode(path) == 0o600
+
+
+def test_a_browser_signs_in_although_nothing_can_be_stored(tmp_path: Path) -> None:
+    """F3"""
+    sessions = Sessions(tmp_path / "nowhere" / "sessions.json")
+    first = sessions.open()
+
+    assert sessions.known(first)
+    sessions.close(first)
+    assert not sessions.known(first)
+
+
+def test_half_a_token_is_not_left_behind(tmp_path: Path) -> None:
+    """F3"""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8, before[1]))
+    try:
+        with pytest.raises(TokenError, match="File too large"):
+            api_token(tmp_path / "token")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+    assert not (tmp_path / "token").exists()
 
 
 def test_sessions_end_by_signing_out_by_age_and_by_number(tmp_path: Path) -> None:

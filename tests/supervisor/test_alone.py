@@ -42,3 +42,21 @@ def test_relay_and_observer_can_run_alone_on_one_folder(tmp_path: Path, first: s
         for room in ("relay", "inspector"):
             assert httpx.get(f"{read(run)[room]}/readyz", timeout=20, trust_env=False).status_code == 200
     assert not run.exists()
+
+
+def test_a_second_observer_leaves_the_first_ones_run_as_it_is(tmp_path: Path) -> None:
+    """F12"""
+    run = tmp_path / "run.json"
+    with running("observe", tmp_path):
+        wait(lambda: "inspector" in read(run), "the first to write where it is")
+        assert httpx.get(f"{read(run)['inspector']}/readyz", timeout=20, trust_env=False).status_code == 200
+        before = read(run)
+        second = subprocess.run(
+            [sys.executable, "-m", "proxy", "observe", "--inspector", "127.0.0.1:0", "--data", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert (second.returncode, second.stdout) == (2, "")
+        assert second.stderr.startswith("anthropic-proxy: observer already runs on ")
+        assert read(run) == before
