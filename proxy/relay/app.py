@@ -38,7 +38,7 @@ from proxy.settings.shape import Relay as Limits
 
 log = logging.getLogger(__name__)
 
-OPEN_ROW_S = 0.05
+OPEN_ROW_S = 0.03
 """What is over sooner is recorded whole at once; only a request that lasts longer needs an open row until then."""
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import Any, NamedTuple
 
 from proxy.exchange import Attempt
 from proxy.reading.redact import Redactor
@@ -81,6 +82,14 @@ class Times:
     duration_ms: float | None = None
 
 
+class Asked(NamedTuple):
+    """What a request says of itself."""
+
+    said: dict[str, Any]
+    """Fields of the record."""
+    account_uuid: str | None
+
+
 @dataclass(slots=True)
 class Capture:
     """One request on its way through the relay."""
@@ -125,6 +134,8 @@ class Capture:
     over: bool = False
     """The request is over; its whole record is with the recorder."""
     redactor: Redactor | None = None
+    asked: Asked | None = None
+    """Read by the recorder thread, once."""
     reader: ResponseReader | None = None
     read_error: str | None = None
     chunks: list[tuple[int, float]] = field(default_factory=list)

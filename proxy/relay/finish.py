@@ -14,19 +14,26 @@ from typing import Any
 import msgspec
 
 from proxy.exchange import Attempt, Exchange, Headers, Hop, Outcome
-from proxy.ledger.changes import Arrived, Body, Finished, Opened
+from proxy.ledger.changes import Arrived, Finished, Opened
 from proxy.reading import caller, ratelimit
 from proxy.reading.facts import ResponseFacts
 from proxy.reading.redact import Redactor
-from proxy.reading.request import RequestFacts, request_facts
+from proxy.reading.request import request_facts
 from proxy.relay import headers
-from proxy.relay.capture import Capture, Copy
+from proxy.relay.capture import Asked, Capture
+from proxy.relay.stored import body_of, capture_reasons, encoding, headers_by_hop, stored_bodies
 from proxy.settings.shape import Capture as CaptureLimits
 
 log = logging.getLogger(__name__)
 
 CALLERS = 64
 """Callers whose masks are kept ready for their next request."""
+
+SAID = (
+    *("session_id", "agent_id", "parent_agent_id", "client", "model", "stream", "parameters", "message_count"),
+    *("tool_count", "image_count", "retry_count", "customer_data", "parse_error"),
+)
+"""Facts of a request that stand in its record under the same name."""
 
 
 class Finisher:
@@ -40,25 +47,31 @@ class Finisher:
         self._read_failed = read_failed
 
     def opened(self, capture: Capture) -> Opened | None:
-        """The row of a request that was accepted; None when it is over already and its whole record follows."""
-        return None if capture.over else Opened(Exchange(**self._accepted(capture)))
+        """The row of a request under way, with what it asks for once that has arrived.
+
+        None when it is over already and its whole record follows.
+        """
+        if capture.over:
+            return None
+        said = self._asked(capture).said if capture.upload_complete else {}
+        return Opened(Exchange(**{**self._accepted(capture), **said}))
 
     def arrived(self, capture: Capture) -> Arrived | None:
         """The request body, stored before the end so that an interrupted request still has it; None as above."""
         if capture.over:
             return None
-        body = _body(capture.request, _encoding(capture.headers), self._redactor(capture), kept=True)
+        body = body_of(capture.request, encoding(capture.headers), self._redactor(capture), kept=True)
         return Arrived(capture.request_id, body)
 
     def finished(self, capture: Capture) -> Finished:
         """The whole record of a request that is over."""
-        told = _headers_by_hop(capture)
+        told = headers_by_hop(capture)
         redactor = self._redactor(capture)
         response = self._response(capture)
         ended = _outcome(capture, response, redactor)
         kept = self._bodies == "all" or (self._bodies == "errors" and ended["outcome"] is not Outcome.OK)
-        bodies = _stored_bodies(capture, redactor, kept=kept)
-        exchange = self._exchange(capture, told, response, {**ended, **_captured(bodies)})
+        bodies = stored_bodies(capture, redactor, kept=kept)
+        exchange = self._exchange(capture, told, response, {**ended, **capture_reasons(bodies)})
         headers_kept = {hop: redactor.headers(fields) for hop, fields in told.items()}
         return Finished(
             exchange=exchange,
@@ -86,7 +99,6 @@ class Finisher:
             "query": redactor.query(capture.query.decode("latin-1")) or None,
             "endpoint": capture.endpoint_name or "none",
             "organization": endpoint.organization if endpoint else None,
-            "workflow": endpoint.workflow if endpoint else None,
             "billing": endpoint.billing if endpoint else None,
             "upstream": capture.upstream,
             "dialect": capture.dialect,
@@ -97,14 +109,22 @@ class Finisher:
             "parent_span_id": capture.parent_span_id,
         }
 
-    def _request(self, capture: Capture, fields: Headers) -> RequestFacts:
-        return request_facts(
-            method=capture.method,
-            path=(capture.target or _path(capture)).partition("?")[0],
-            headers=fields,
-            body=b"".join(capture.request.chunks) if capture.request.whole else None,
-            content_encoding=_encoding(capture.headers),
-        )
+    def _asked(self, capture: Capture) -> Asked:
+        """What the request says of itself; read once."""
+        if capture.asked is None:
+            fields = headers.text(capture.headers)
+            facts = request_facts(
+                method=capture.method,
+                path=(capture.target or _path(capture)).partition("?")[0],
+                headers=fields,
+                body=b"".join(capture.request.chunks) if capture.request.whole else None,
+                content_encoding=encoding(capture.headers),
+            )
+            said = {name: getattr(facts, name) for name in SAID}
+            said["key"] = caller.caller_key(fields, facts.account_uuid, self._salt)
+            said["workflow"] = facts.workflow or (capture.endpoint.workflow if capture.endpoint else None)
+            capture.asked = Asked(said, facts.account_uuid)
+        return capture.asked
 
     def _response(self, capture: Capture) -> ResponseFacts:
         if capture.reader is None:
@@ -119,32 +139,24 @@ class Finisher:
     def _exchange(
         self, capture: Capture, told: Mapping[Hop, Headers], response: ResponseFacts, ended: dict[str, Any]
     ) -> Exchange:
-        request = self._request(capture, told[Hop.CLIENT_REQUEST])
+        asked = self._asked(capture)
         upstream_headers = told.get(Hop.UPSTREAM_RESPONSE, ())
         by_name = {name.lower(): value for name, value in upstream_headers}
-        key = caller.caller_key(told[Hop.CLIENT_REQUEST], request.account_uuid, self._salt)
         account = caller.account(
             credential=None,
             organization_id=by_name.get("anthropic-organization-id"),
-            account_uuid=request.account_uuid,
-            key=key,
+            account_uuid=asked.account_uuid,
+            key=asked.said["key"],
         )
         windows, limits = ratelimit.readings(upstream_headers, account, capture.started_ns // 1_000_000_000)
-        known = {**self._accepted(capture), **_times(capture), **ended, **_sizes(capture)}
-        known["workflow"] = request.workflow or known["workflow"]
+        known = {**self._accepted(capture), **asked.said, **_times(capture), **ended, **_sizes(capture)}
         known["billing"] = known["billing"] or ("subscription" if windows else "pay_as_you_go")
+        known["parse_error"] = known["parse_error"] or response.parse_error
         ratelimits = ratelimit.ratelimit_headers(upstream_headers)
         return Exchange(
             **known,
-            key=key,
-            session_id=request.session_id,
-            agent_id=request.agent_id,
-            parent_agent_id=request.parent_agent_id,
             account=account,
-            client=request.client,
-            model=request.model,
             response_model=response.model,
-            stream=request.stream,
             status=capture.status,
             finish_reason=response.finish_reason,
             upstream_request_id=_answer_id(by_name) or response.upstream_request_id,
@@ -153,60 +165,11 @@ class Finisher:
             upstream_workspace_id=by_name.get("anthropic-workspace-id"),
             usage=response.usage,
             usage_source=response.usage_source,
-            parameters=request.parameters,
-            message_count=request.message_count,
-            tool_count=request.tool_count,
-            image_count=request.image_count,
-            retry_count=request.retry_count,
-            customer_data=request.customer_data,
-            parse_error=request.parse_error or response.parse_error,
             first_token_ms=response.first_token_ms,
             attempts=_with_answer(capture, by_name, ratelimits, response, ended["error_message"]),
             windows=windows,
             limits=limits,
         )
-
-
-def _stored_bodies(capture: Capture, redactor: Redactor, *, kept: bool) -> Mapping[Hop, Body | Hop]:
-    encoding = _encoding(capture.headers)
-    bodies: dict[Hop, Body | Hop] = {Hop.CLIENT_REQUEST: _body(capture.request, encoding, redactor, kept=kept)}
-    if capture.attempts:
-        bodies[Hop.UPSTREAM_REQUEST] = Hop.CLIENT_REQUEST
-    if capture.upstream_headers:
-        encoding = _encoding(capture.upstream_headers)
-        bodies[Hop.UPSTREAM_RESPONSE] = _body(capture.response, encoding, redactor, kept=kept)
-    if capture.own_answer is not None:
-        own = Copy(len(capture.own_answer))
-        own.add(capture.own_answer)
-        bodies[Hop.CLIENT_RESPONSE] = _body(own, None, redactor, kept=kept)
-    elif capture.upstream_headers:
-        bodies[Hop.CLIENT_RESPONSE] = Hop.UPSTREAM_RESPONSE
-    return bodies
-
-
-def _body(copy: Copy, encoding: str | None, redactor: Redactor, *, kept: bool) -> Body:
-    """What is stored of a body: nothing, its head or all, with the caller's secrets masked."""
-    reason = copy.dropped or (None if copy.whole else "too_large")
-    if not kept or copy.dropped:
-        return Body(chunks=(), size=copy.size, sha256=copy.sha256(), capture=reason or "off")
-    data, masked = redactor.body(b"".join(copy.chunks), encoding)
-    return Body(chunks=(data,), size=copy.size, sha256=copy.sha256(), capture=reason, redacted=masked)
-
-
-def _headers_by_hop(capture: Capture) -> dict[Hop, Headers]:
-    by_hop: dict[Hop, Headers] = {Hop.CLIENT_REQUEST: headers.text(capture.headers)}
-    if capture.attempts:
-        by_hop[Hop.UPSTREAM_REQUEST] = tuple(capture.sent_headers)
-    if capture.upstream_headers:
-        by_hop[Hop.UPSTREAM_RESPONSE] = headers.text(capture.upstream_headers)
-    if capture.returned_headers:
-        by_hop[Hop.CLIENT_RESPONSE] = headers.text(capture.returned_headers)
-    return by_hop
-
-
-def _encoding(fields: headers.RawHeaders) -> str | None:
-    value = headers.first(fields, b"content-encoding")
-    return None if value is None else value.decode("latin-1")
 
 
 def _answer_id(by_name: Mapping[str, str]) -> str | None:
@@ -253,16 +216,6 @@ def _ended(outcome: Outcome, error_type: str | None, error_message: str | None) 
     return {"outcome": outcome, "error_type": error_type, "error_message": error_message}
 
 
-def _captured(bodies: Mapping[Hop, Body | Hop]) -> dict[str, Any]:
-    """Whether bodies are stored as they were on the wire, and why not."""
-    answer = bodies.get(Hop.UPSTREAM_RESPONSE) or bodies.get(Hop.CLIENT_RESPONSE)
-    return {
-        "redacted": any(isinstance(body, Body) and body.redacted for body in bodies.values()),
-        "request_capture": _reason(bodies.get(Hop.CLIENT_REQUEST)),
-        "response_capture": _reason(answer),
-    }
-
-
 def _with_answer(
     capture: Capture,
     by_name: Mapping[str, str],
@@ -284,7 +237,3 @@ def _with_answer(
         ended_ms=capture.times.last_byte_ms or attempts[-1].ended_ms,
     )
     return (*attempts[:-1], last)
-
-
-def _reason(body: Body | Hop | None) -> str | None:
-    return body.capture if isinstance(body, Body) else None

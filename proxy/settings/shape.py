@@ -142,7 +142,13 @@ class Upstream(Struct, frozen=True, forbid_unknown_fields=True):
     """A server that requests are forwarded to."""
 
     url: Annotated[str, Meta(description="http or https address, optionally with a path to put before the request's.")]
-    dialect: Annotated[Literal["anthropic", "openai"], Meta(description="Shape of its API.")] = "anthropic"
+    dialect: Annotated[
+        Literal["anthropic", "openai"],
+        Meta(
+            description="Shape of its API and of our own error answers. Answers in the openai shape are relayed and"
+            " recorded; their tokens are not read yet."
+        ),
+    ] = "anthropic"
 
 
 class Endpoint(Struct, frozen=True, forbid_unknown_fields=True):

@@ -186,7 +186,25 @@ def test_no_open_row_is_written_for_a_request_that_is_over() -> None:
     open_still.over = False
     opened = finisher().opened(open_still)
     assert opened is not None
-    assert (opened.exchange.outcome, opened.exchange.model, opened.exchange.operation) == (None, None, "messages")
+    assert (opened.exchange.outcome, opened.exchange.operation) == (None, "messages")
+
+
+def test_the_row_of_a_request_under_way_says_what_is_asked_once_that_has_arrived() -> None:
+    """S0-5: a request shows its model while it runs, and after its process died"""
+    under_way = captured()
+    under_way.over = False
+    opened = finisher().opened(under_way)
+    assert opened is not None
+    assert (opened.exchange.model, opened.exchange.message_count, opened.exchange.workflow) == (
+        "claude-sonnet-4-6",
+        1,
+        "nightly",
+    )
+    under_way = captured()
+    under_way.over = under_way.upload_complete = False
+    opened = finisher().opened(under_way)
+    assert opened is not None
+    assert opened.exchange.model is None
 
 
 def test_a_reader_that_fails_costs_the_facts_and_not_the_record() -> None:
