@@ -40,8 +40,8 @@ async def give_back(capture: Capture, response: Response, send: Send, limits: Li
             continue
         arrived_ms = capture.now()
         capture.allow(limits.client_stall_timeout, _stalled)
-        capture.relayed = ended
         await send({"type": "http.response.body", "body": chunk, "more_body": not ended})
+        capture.relayed = ended
         look(capture, chunk, arrived_ms)
 
 

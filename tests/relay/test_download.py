@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import replace
 
 import pytest
 
+from proxy.gate import Message
 from proxy.reading.facts import ResponseFacts
 from proxy.relay import download
+from proxy.relay.errors import ClientGone
+from proxy.settings.shape import Relay as Limits
 from tests.kit.process import wait
 from tests.kit.raw import post
 from tests.kit.upstream import Talk
@@ -49,6 +53,40 @@ def test_a_reader_that_fails_is_given_up_and_nothing_else() -> None:
     capture = replace(captured(b""), reader=Broken())
     download.look(capture, b"abc", 5.0)
     assert (capture.reader, capture.read_error, capture.response.size) == (None, "ZeroDivisionError", 3)
+
+
+class Whole:
+    """An upstream's answer that arrives in one piece."""
+
+    status, headers, ended = 200, ((b"content-length", b"3"),), True
+
+    async def read(self) -> bytes:
+        return b"abc"
+
+
+def test_a_client_that_does_not_take_the_last_piece_can_still_be_dropped() -> None:
+    """B4: until the last byte is handed over, a deadline ends the request; after that nothing does"""
+
+    async def main() -> None:
+        taken = asyncio.Event()
+
+        async def send(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                await taken.wait()
+
+        for patient in (False, True):
+            capture = replace(captured(b""), status=None, over=False)
+            passing = download.give_back(capture, Whole(), send, Limits())  # type: ignore[arg-type]
+            capture.task = asyncio.create_task(passing)
+            await asyncio.sleep(0)
+            if patient:
+                taken.set()
+                await capture.task
+            capture.abort(ClientGone("the client stopped reading.", error_type="client_stalled"))
+            await asyncio.wait([capture.task], timeout=10)
+            assert capture.task.cancelled() is not patient
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize("pause", [False, True], ids=["body at once", "body in two halves"])
