@@ -29,7 +29,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-from proxy.observer.text import clipped
+from proxy.observer.text import printable
 
 _LONGEST_REPLY = 1024 * 1024
 _CHUNK = 16 * 1024
@@ -115,7 +115,7 @@ class OtlpSession(requests.Session):
             never_connected = isinstance(reason, NewConnectionError)
             # urllib3 puts the representation of its own object before the cause.
             cause = str(reason).rpartition("): ")[2] if never_connected else f"{type(error).__name__}: {error}"
-            self.reply = Reply(Verdict.AGAIN, clipped(cause, 300), untaken=never_connected)
+            self.reply = Reply(Verdict.AGAIN, printable(cause, 300), untaken=never_connected)
         finally:
             watch.cancel()
         if self.reply.verdict is not Verdict.DELIVERED:
@@ -143,7 +143,7 @@ def judge(signal: Signal, response: requests.Response, body: bytes) -> Reply:
     status = response.status_code
     if 200 <= status < 300:
         return _judge_success(signal, response, body)
-    said = clipped(f"status {status} {body[:200].decode('utf-8', 'replace')}".strip(), 300)
+    said = printable(f"status {status} {body[:200].decode('utf-8', 'replace')}".strip(), 300)
     if status in _TOO_MUCH_OR_WRONG:
         return Reply(Verdict.REFUSED, said, status, untaken=True)
     again = status in _LATER or status >= 500
@@ -162,12 +162,12 @@ def _judge_success(signal: Signal, response: requests.Response, body: bytes) -> 
         elif not body or kind in ("application/x-protobuf", ""):
             message.ParseFromString(body)
         else:
-            return Reply(Verdict.MISCONFIGURED, f"status {status}, but no OTLP reply: {clipped(kind, 100)}", status)
+            return Reply(Verdict.MISCONFIGURED, f"status {status}, but no OTLP reply: {printable(kind, 100)}", status)
     except (DecodeError, json_format.ParseError):
         return Reply(Verdict.MISCONFIGURED, f"status {status}, but no OTLP reply", status)
     partial = message.partial_success
-    rejected = int(getattr(partial, _REJECTED[signal]))
-    return Reply(Verdict.DELIVERED, clipped(partial.error_message, 300), status, rejected=rejected)
+    rejected = max(0, int(getattr(partial, _REJECTED[signal])))
+    return Reply(Verdict.DELIVERED, printable(partial.error_message, 300), status, rejected=rejected)
 
 
 _Response = ExportMetricsServiceResponse | ExportLogsServiceResponse | ExportTraceServiceResponse

@@ -194,8 +194,9 @@ class Shipper(Generic[Item]):
                 elif refused and reply is not None and lot.items:
                     given_up.note(conn, self._signal, lot.row, given_up.EXPORT_REJECTED, reply.said)
             if reply is not None and reply.rejected:
-                given_up.count(conn, self._signal, given_up.PARTIAL, reply.rejected)
-                self._complaints.given_up(reply.rejected, reply)
+                rejected = min(reply.rejected, sum(len(lot.items) for lot in batch))
+                given_up.count(conn, self._signal, given_up.PARTIAL, rejected)
+                self._complaints.given_up(rejected, reply)
 
 
 def _batches(lots: Iterator[Lot[Item]]) -> Iterator[list[Lot[Item]]]:

@@ -11,7 +11,7 @@ from typing import TextIO
 from proxy.exchange import Exchange, Outcome
 from proxy.ledger.queries import Listed
 from proxy.lines import JsonLines
-from proxy.observer.text import clipped
+from proxy.observer.text import printable
 
 _RESET, _DIM, _RED, _GREEN, _YELLOW, _CYAN = "\x1b[0m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"
 _WIDEST = 60
@@ -31,7 +31,10 @@ def call_line(listed: Listed, *, color: bool) -> str:
             (
                 paint(_DIM, time),
                 paint(_status_color(exchange), str(exchange.status or "---").rjust(3)),
-                paint(_CYAN, _printable(exchange.model or f"{exchange.method} {exchange.path}").ljust(_MODEL_WIDTH)),
+                paint(
+                    _CYAN,
+                    printable(exchange.model or f"{exchange.method} {exchange.path}", _WIDEST).ljust(_MODEL_WIDTH),
+                ),
                 f"{_count(usage.input_tokens_total)} in {_count(usage.output_tokens)} out",
                 (_UNKNOWN if listed.cost is None else _usd(listed.cost.total_usd)).rjust(9),
                 paint(
@@ -84,12 +87,7 @@ def printer(stream: TextIO, *, on_terminal: bool, color: bool) -> Callable[[List
 
 def _outcome(exchange: Exchange) -> str:
     parts = (str(exchange.outcome or ""), exchange.error_type or "", exchange.error_message or "")
-    return _printable(": ".join(part for part in parts if part), 120)
-
-
-def _printable(text: str, most: int = _WIDEST) -> str:
-    """Control and formatting characters escaped, so that nobody can write to the terminal through a model name."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in clipped(text, most))
+    return printable(": ".join(part for part in parts if part), 120)
 
 
 def _count(tokens: int | None) -> str:

@@ -14,3 +14,8 @@ def clipped(text: str, most: int = MOST_BYTES) -> str:
     if len(data) > most:
         return data[: most - len(_CUT.encode())].decode("utf-8", "ignore") + _CUT
     return text if text.isascii() else data.decode()
+
+
+def printable(text: str, most: int = MOST_BYTES) -> str:
+    """The same with control and formatting characters escaped, so that nobody writes to the terminal through a name."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in clipped(text, most))

@@ -96,6 +96,12 @@ def test_records_that_were_not_taken_are_told() -> None:
     assert (judged.verdict, judged.rejected, judged.said) == (Verdict.DELIVERED, 3, "too old")
 
 
+def test_a_receiver_can_neither_take_counts_back_nor_steer_a_terminal() -> None:
+    """G5, H15."""
+    judged = answered(partial("logs", -3, "\x1b[31mred\r\nfake line"))
+    assert (judged.verdict, judged.rejected, judged.said) == (Verdict.DELIVERED, 0, r"\x1b[31mred\r\nfake line")
+
+
 def test_a_refused_connection_has_taken_nothing() -> None:
     judged = post(Receiver())
     assert (judged.verdict, judged.status, judged.untaken) == (Verdict.AGAIN, None, True)

@@ -168,15 +168,16 @@ def test_a_refused_record_is_given_up_alone(tmp_path: Path, status: int) -> None
             assert 'proxy_dropped_total{reason="export_rejected"} 2.0' in page
 
 
-def test_records_the_receiver_left_out_are_counted(tmp_path: Path) -> None:
-    """G5."""
+@pytest.mark.parametrize(("said", "counted"), [(2, 2), (2**63 - 1, 3)])
+def test_records_the_receiver_left_out_are_counted(tmp_path: Path, said: int, counted: int) -> None:
+    """G5; no receiver can leave out more than it was sent."""
     folder = ledger(tmp_path)
     with receiver() as one:
-        one.always("logs", partial("logs", 2, "older than 7 days"))
+        one.always("logs", partial("logs", said, "older than 7 days"))
         with observing(folder, otlp(one, "logs")):
-            store(folder, [exchange(1)])
+            store(folder, [exchange(number) for number in (1, 2, 3)])
             wait(lambda: done(folder), "delivery")
-        assert counts(folder) == {"logs": {"partial": 2}}
+        assert counts(folder) == {"logs": {"partial": counted}}
         assert letters(folder) == []
 
 

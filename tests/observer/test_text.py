@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.observer.text import clipped
+from proxy.observer.text import clipped, printable
 
 
 @given(st.text(st.characters()), st.integers(16, 200))
@@ -24,3 +24,9 @@ def test_a_cut_is_marked_and_between_characters() -> None:
 
 def test_lone_surrogates_are_replaced() -> None:
     assert clipped("a\ud800b") == "a?b"
+
+
+@given(st.text(st.characters()))
+def test_printable_text_cannot_steer_a_terminal(text: str) -> None:
+    """H15"""
+    assert printable(text).isprintable()
