@@ -11,15 +11,19 @@ from proxy.exchange import Headers
 _OAUTH_PREFIX = "sk-ant-oat"
 _SCHEME = re.compile(r"(?:bearer|basic|token|apikey|api-key)\s+", re.IGNORECASE)
 _IDENTIFYING = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
-_SENSITIVE = (
-    r"(?!(?:.*-)?(?:idempotency|cache|surrogate|websocket)-key$)"
-    r"(?:.*-)?(?:api|access|auth|client|csrf|id|refresh|session|xsrf)?"
-    r"(?:key|token|secret|passw(?:or)?d|auth(?:orization|entication)?|jwt|sig(?:nature)?|credentials?|assertion)"
-    r"(?:-\d+)?"
-)
-"""Gateways in front of an API have credential headers of their own (`helicone-auth`, `cf-aig-authorization`, …)."""
-_CREDENTIAL = re.compile(_SENSITIVE + r"|(?:set-)?cookie2?|x-amzn-oidc-data|x-honeycomb-team")
-_SECRET_PARAMETER = re.compile(_SENSITIVE + r"|(?:.*-)?(?:code|pass|pwd)")
+_GLUED = ("", "api", "access", "auth", "client", "csrf", "id", "refresh", "session", "xsrf")
+_SENSITIVE = frozenset(
+    before + word
+    for before in _GLUED
+    for word in (
+        "key", "token", "secret", "password", "passwd", "auth", "authorization", "authentication", "jwt", "sig",
+        "signature", "credential", "credentials", "assertion",
+    )
+)  # fmt: skip
+"""Last words of names: gateways have credential headers of their own (`helicone-auth`, `cf-aig-authorization`, …)."""
+_HARMLESS_KEYS = frozenset({"idempotency", "cache", "surrogate", "websocket"})
+_CREDENTIALS = frozenset({"cookie", "cookie2", "set-cookie", "set-cookie2", "x-amzn-oidc-data", "x-honeycomb-team"})
+_SENSITIVE_PARAMETERS = frozenset({"code", "pass", "pwd"})
 _PARAMETER_PARTS = re.compile(r"[\[\]_.-]+")
 _MIN_COOKIE_CHARS = 16
 """Shorter values of cookies are settings, not sessions."""
@@ -27,7 +31,8 @@ _MIN_COOKIE_CHARS = 16
 
 def is_credential(name: str) -> bool:
     """Whether a header's value is a credential, by the last word of its name; look-alikes such as `x_api_key` are."""
-    return _CREDENTIAL.fullmatch(name.lower().replace("_", "-")) is not None
+    plain = name.lower().replace("_", "-")
+    return plain in _CREDENTIALS or _sensitive(plain)
 
 
 def secret(headers: Headers) -> str | None:
@@ -41,7 +46,8 @@ def secret(headers: Headers) -> str | None:
 
 def is_secret_parameter(name: str) -> bool:
     """Whether the value of a query parameter is a credential."""
-    return _SECRET_PARAMETER.fullmatch(_PARAMETER_PARTS.sub("-", name.lower()).strip("-")) is not None
+    plain = _PARAMETER_PARTS.sub("-", name.lower()).strip("-")
+    return plain.rpartition("-")[2] in _SENSITIVE_PARAMETERS or _sensitive(plain)
 
 
 def secrets(headers: Headers, query: str | None = None) -> tuple[str, ...]:
@@ -95,3 +101,11 @@ def account(
     if organization_id:
         return f"{organization_id}/{account_uuid}" if account_uuid else organization_id
     return key
+
+
+def _sensitive(name: str) -> bool:
+    """Whether the last word of a name in lower case, a number behind it left out, says that its value is secret."""
+    before, _, word = name.rpartition("-")
+    if word.isdecimal():
+        before, _, word = before.rpartition("-")
+    return word in _SENSITIVE and not (word == "key" and before.rpartition("-")[2] in _HARMLESS_KEYS)
