@@ -148,6 +148,9 @@ FINISH_REASONS = {
 """The wire's finish reasons that have a dialect-free name; all others stay as they are."""
 
 
+SHORTEST_RATED_MS = 50.0
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One accepted request. Never changed once it is finished."""
@@ -277,18 +280,15 @@ class Exchange:
 
     @property
     def output_rate(self) -> float | None:
-        """Output tokens per second; without a first token over the whole duration."""
-        elapsed = self.generation_ms if self.first_token_ms is not None else self.duration_ms
-        if not elapsed or not self.usage.output_tokens:
+        """Output tokens per second, over the whole duration where nothing streamed; None for what came in a burst."""
+        elapsed = self.generation_ms if self.stream else self.duration_ms
+        if elapsed is None or elapsed < SHORTEST_RATED_MS or not self.usage.output_tokens:
             return None
         return self.usage.output_tokens * 1000 / elapsed
 
     @property
     def overhead_ms(self) -> float | None:
-        """Time this proxy added: before the request left, and between first byte in and first byte out.
-
-        Neither connecting nor waiting for the client's upload counts.
-        """
+        """Time this proxy added on the way there and back, without connecting and waiting for the client's upload."""
         before = _between(self.received_ms, self.sent_ms)
         if before is None:
             return None

@@ -10,6 +10,7 @@ from proxy.exchange import Attempt, Exchange, Usage
 
 EXCHANGE = replace(
     Exchange("px_1", "p", 1, "POST", "/v1/messages", "default"),
+    stream=True,
     usage=Usage(input_tokens=4, output_tokens=95, cache_read_tokens=18_000, cache_creation_tokens=1_500),
     received_ms=1.0,
     connect_ms=30.0,
@@ -47,7 +48,9 @@ def test_latency_is_to_the_first_token_or_to_the_first_byte_of_what_is_not_strea
 def test_throughput_leaves_the_first_token_out() -> None:
     """S2-75: 95 tokens in 3.298 s are 28.81 a second"""
     assert EXCHANGE.output_rate == pytest.approx(28.81, abs=0.005)
-    assert replace(EXCHANGE, first_token_ms=None).output_rate == pytest.approx(95 / 5.516)
+    assert replace(EXCHANGE, stream=False, first_token_ms=None).output_rate == pytest.approx(95 / 5.516)
+    assert replace(EXCHANGE, first_token_ms=None).output_rate is None
+    assert replace(EXCHANGE, first_token_ms=5_514.5).output_rate is None
     assert replace(EXCHANGE, usage=Usage()).output_rate is None
 
 

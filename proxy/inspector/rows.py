@@ -51,6 +51,8 @@ class Money:
     total: str
     items: tuple[tuple[str, str], ...]
     """Fee item and amount."""
+    unknown: str | None = None
+    """Why there is no cost; None where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +164,19 @@ def latency(exchange: Exchange) -> tuple[str, str]:
     return formats.milliseconds(exchange.latency_ms), f"From sending the request to the first {until}"
 
 
+def unpriced(exchange: Exchange) -> str:
+    """Why a request has no cost."""
+    if exchange.outcome is None:
+        return "still running"
+    return "no price known" if exchange.usage.known else "no tokens reported"
+
+
 def money(exchange: Exchange, cost: Cost | None) -> Money:
     """Cost by billing mode; without a price it is unknown, never 0."""
     tag = "Pending" if exchange.outcome is None else "Unpriced"
     if cost is None:
         sentence = {"subscription": INCLUDED, "free": FREE}.get(exchange.billing or "")
-        return Money(formats.UNKNOWN, None, sentence, tag, formats.UNKNOWN, ())
+        return Money(formats.UNKNOWN, None, sentence, tag, formats.UNKNOWN, (), unpriced(exchange))
     note, sentence = {"subscription": ("included", INCLUDED), "free": ("free", FREE)}.get(
         exchange.billing or "", (None, None)
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from proxy.exchange import Exchange, UsageSource
 from proxy.inspector import formats
-from proxy.inspector.rows import input_parts, latency
+from proxy.inspector.rows import input_parts, latency, unpriced
 from proxy.ledger.costs import Cost, LineItem
 
 Fact = tuple[str, str]
@@ -63,7 +63,7 @@ def cards(exchange: Exchange, cost: Cost | None) -> tuple[Card, ...]:
     total = usage.input_tokens_total
     hint = "list price" if exchange.billing != "subscription" else "list value, included"
     if cost is None:
-        hint = "no price known" if exchange.outcome is not None else "still running"
+        hint = unpriced(exchange)
     return (
         Card("Input tokens", formats.count(usage.input_tokens), "prompt, uncached"),
         Card("Output tokens", formats.count(usage.output_tokens), _output_hint(exchange)),

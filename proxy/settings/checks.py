@@ -15,6 +15,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _PATH = re.compile(r"/[A-Za-z0-9][A-Za-z0-9._~-]{0,62}")
 _HOST = re.compile(r"\*|[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]")
 _OWN_PATHS = ("/healthz", "/readyz")
+_API_PATHS = ("/v1", "/api")
+"""Where clients' own requests begin: an endpoint there would take them from the default one."""
 
 _Mistake = tuple[str, str]
 """Key, and what is wrong with it."""
@@ -94,6 +96,11 @@ def _endpoint(name: str, endpoint: Endpoint, settings: Settings) -> Iterator[_Mi
         yield f"endpoints.{name}.path", f'= {shown(endpoint.path)}: expected one segment such as "/production"'
     if endpoint.path in _OWN_PATHS:
         yield f"endpoints.{name}.path", f"= {shown(endpoint.path)} is answered by the proxy itself; choose another"
+    if endpoint.path in _API_PATHS:
+        yield (
+            f"endpoints.{name}.path",
+            f"= {shown(endpoint.path)} begins every client's requests; choose another",
+        )
     for upstream in endpoint.upstreams:
         if upstream not in settings.upstreams:
             known = ", ".join(settings.upstreams)

@@ -29,7 +29,7 @@ def test_unknown_cards_are_dashes() -> None:
     assert (
         summary.cards(answered("px_1", billing="subscription"), Cost("p", Decimal(1)))[4].hint == "list value, included"
     )
-    assert summary.cards(failed("px_1"), None)[4].hint == "no price known"
+    assert summary.cards(failed("px_1"), None)[4].hint == "no tokens reported"
 
 
 def test_a_known_zero_is_zero() -> None:

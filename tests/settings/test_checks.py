@@ -59,6 +59,7 @@ WRONG = [
     ),
     ('[endpoints.a]\npath = "/a/b"', 'endpoints.a.path = "/a/b": expected one segment such as "/production"'),
     ('[endpoints.a]\npath = "/.."', 'endpoints.a.path = "/..": expected one segment such as "/production"'),
+    ('[endpoints.a]\npath = "/v1"', 'endpoints.a.path = "/v1" begins every client\'s requests; choose another'),
     ('[endpoints.a]\npath = "/readyz"', 'endpoints.a.path = "/readyz" is answered by the proxy itself; choose another'),
     ('[endpoints.a]\nupstreams = ["b"]', 'endpoints.a.upstreams names "b": expected one of anthropic'),
     ("[endpoints.a]\nupstreams = []", "endpoints.a.upstreams is empty; name one of anthropic"),
