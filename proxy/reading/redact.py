@@ -77,6 +77,14 @@ class Redactor:
         masked, found = self._body(decoded.data)
         return (encode(masked, content_encoding), True) if found else (data, False)
 
+    def without_torn_secret(self, data: bytes) -> bytes:
+        """Return the head of a body without the beginning of a secret at its end, where the cut went through one."""
+        for form in self._masks:
+            for length in range(min(len(form) - 1, len(data)), MIN_SECRET_CHARS - 1, -1):
+                if data.endswith(form[:length]):
+                    return data[:-length]
+        return data
+
     def _body(self, data: bytes) -> tuple[bytes, bool]:
         masked, found = self._masked(data)
         if len(masked) <= MAX_TOKEN_BODY_BYTES:

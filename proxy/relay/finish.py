@@ -54,7 +54,7 @@ class Finisher:
         if capture.over:
             return None
         said = self._asked(capture).said if capture.upload_complete else {}
-        return Opened(Exchange(**{**self._accepted(capture), **said}))
+        return Opened(_masked(Exchange(**{**self._accepted(capture), **said}), self._redactor(capture)))
 
     def arrived(self, capture: Capture) -> Arrived | None:
         """The request body, stored before the end so that an interrupted request still has it; None as above."""
@@ -74,7 +74,7 @@ class Finisher:
         exchange = self._exchange(capture, told, response, {**ended, **capture_reasons(bodies)})
         headers_kept = {hop: redactor.headers(fields) for hop, fields in told.items()}
         return Finished(
-            exchange=exchange,
+            exchange=_masked(exchange, redactor),
             headers=headers_kept,
             bodies=bodies,
             chunks=tuple(capture.chunks) if len(capture.chunks) > 1 else (),
@@ -237,3 +237,27 @@ def _with_answer(
         ended_ms=capture.times.last_byte_ms or attempts[-1].ended_ms,
     )
     return (*attempts[:-1], last)
+
+
+def _masked(exchange: Exchange, redactor: Redactor) -> Exchange:
+    """The record without the caller's secrets in any of its texts, whoever sent them."""
+    parts = (exchange, exchange.usage, *exchange.attempts, *exchange.windows, *exchange.limits)
+    texts = "\0".join(value for part in parts for value in _texts(part).values())
+    if redactor.text(texts) == texts:
+        return exchange
+    attempts, windows, limits = (
+        tuple(replace(part, **_clean(part, redactor)) for part in group)
+        for group in (exchange.attempts, exchange.windows, exchange.limits)
+    )
+    usage = replace(exchange.usage, **_clean(exchange.usage, redactor))
+    cleaned = {**_clean(exchange, redactor), "usage": usage, "attempts": attempts, "windows": windows, "limits": limits}
+    return replace(exchange, **cleaned)
+
+
+def _texts(part: Any) -> dict[str, str]:
+    values = ((name, getattr(part, name)) for name in part.__slots__)
+    return {name: value for name, value in values if type(value) is str}
+
+
+def _clean(part: Any, redactor: Redactor) -> dict[str, Any]:
+    return {name: redactor.text(value) for name, value in _texts(part).items()}

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 HOP_BY_HOP = frozenset(
     (
         b"connection",
@@ -48,8 +49,10 @@ def returned(headers: RawHeaders, request_id: bytes) -> list[tuple[bytes, bytes]
 
 
 def relayable(headers: RawHeaders) -> bool:
-    """Whether an upstream's fields can be sent on as they are: control bytes could split the answer."""
-    return not _CONTROL.search(b"".join([value for _, value in headers]))
+    """Whether an upstream's fields can be sent on as they are: odd names or control bytes could split the answer."""
+    return all(_NAME.fullmatch(name) for name, _ in headers) and not _CONTROL.search(
+        b"".join([value for _, value in headers])
+    )
 
 
 def first(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:

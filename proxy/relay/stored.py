@@ -36,6 +36,8 @@ def body_of(copy: Copy, coding: str | None, redactor: Redactor, *, kept: bool) -
     if not kept or copy.dropped:
         return Body(chunks=(), size=copy.size, sha256=copy.sha256(), capture=reason or "off")
     data, masked = redactor.body(b"".join(copy.chunks), coding)
+    if reason is not None:
+        data = redactor.without_torn_secret(data)
     return Body(chunks=(data,), size=copy.size, sha256=copy.sha256(), capture=reason, redacted=masked)
 
 

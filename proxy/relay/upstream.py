@@ -56,10 +56,14 @@ class _Handler(ResponseHandler):
     """Knows whether any byte came back since the request was given its connection, and how that was lost."""
 
     answered = False
+    asked = False
     used = False
     reset = False
 
     def data_received(self, data: bytes) -> None:
+        if data and not self.asked and self.transport is not None:
+            self.transport.abort()  # an answer to nobody would become that of the next caller
+            return
         self.answered = True
         super().data_received(data)
 
@@ -84,9 +88,13 @@ class _Connector(aiohttp.TCPConnector):
         connecting.reused = handler.used
         if not connecting.reused:
             connecting.connect_ms = (perf_counter() - start) * 1000
-        handler.used = True
+        handler.used = handler.asked = True
         handler.answered = False
         return connection
+
+    def _release(self, key: Any, protocol: Any, *, should_close: bool = False) -> None:
+        protocol.asked = False
+        super()._release(key, protocol, should_close=should_close)
 
 
 class Response:

@@ -15,6 +15,8 @@ from proxy.relay.finish import Finisher
 from proxy.settings.shape import Capture as CaptureLimits
 from proxy.settings.shape import Endpoint
 from tests.kit.laws import API_KEY
+from tests.kit.raw import post
+from tests.relay.conftest import Relayed
 from tests.relay.test_upstream import DELTA, END, START
 
 BODY = (
@@ -148,6 +150,24 @@ def test_a_callers_secret_is_masked_in_every_hop() -> None:
     assert isinstance(answer, Body)
     assert API_KEY.encode() not in b"".join(answer.chunks)
     assert made.exchange.redacted
+
+
+def test_a_callers_secret_is_masked_in_every_fact(relayed: Relayed) -> None:
+    """L5, H1: whatever the caller or the upstream puts it into; the laws search everything"""
+    answer = (
+        f'{{"id":"{API_KEY}","type":"message","role":"assistant","model":"{API_KEY}","content":[],'
+        f'"stop_reason":"{API_KEY}","usage":{{"input_tokens":1,"output_tokens":1,"service_tier":"{API_KEY}"}}}}'
+    )
+    relayed.upstream.script = lambda talk: talk.answer(answer.encode(), headers=f"request-id: {API_KEY}\r\n")
+    fields = (
+        f"x-api-key: {API_KEY}\r\nx-proxy-workflow: {API_KEY}\r\nuser-agent: {API_KEY}/1\r\n"
+        f'x-claude-code-session-id: {API_KEY}\r\nx-proxy-metadata: {{"a": "{API_KEY}"}}\r\n'
+    )
+    reply = relayed.ask(post(f"/v1/messages?key={API_KEY}", f'{{"model": "{API_KEY}"}}'.encode(), fields))
+    assert reply.body == answer.encode()
+    row = relayed.proxy.exchange(reply.request_id)
+    assert {row["model"], row["response_model"], row["message_id"], row["upstream_request_id"]} == {row["model"]}
+    assert str(row["model"]).startswith("***")
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,13 @@ def test_a_masked_body_is_marked() -> None:
     assert API_KEY.encode() not in b"".join(body.chunks)
 
 
+def test_a_secret_that_the_limit_cuts_is_not_stored_in_part() -> None:
+    """L5"""
+    whole = b"key: " + API_KEY.encode() + b" and more"
+    for limit in range(5 + 8, 5 + len(API_KEY)):
+        assert b"".join(body_of(copied(whole, limit), None, REDACTOR, kept=True).chunks) == b"key: "
+
+
 def test_only_hops_that_there_were_have_headers() -> None:
     refused = replace(captured(), upstream_headers=(), returned_headers=(), attempts=[])
     assert set(headers_by_hop(refused)) == {Hop.CLIENT_REQUEST}

@@ -281,10 +281,11 @@ def test_a_decompression_bomb_is_relayed_and_costs_no_memory(relayed: Relayed) -
     [
         b"HTTP/1.1 999 Odd\r\ncontent-length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nx-a: b\x01c\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length : 2\r\n\r\n{}",
         b"garbage\r\n\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
     ],
-    ids=["status 999", "control byte", "no HTTP", "101"],
+    ids=["status 999", "control byte", "space in a name", "no HTTP", "101"],
 )
 def test_an_answer_that_is_no_clean_http_is_a_502(relayed: Relayed, head: bytes) -> None:
     """C11, C13, C14, C16"""
@@ -298,6 +299,24 @@ def test_an_answer_that_is_no_clean_http_is_a_502(relayed: Relayed, head: bytes)
     assert reply.status == 502
     row = relayed.proxy.exchange(reply.request_id)
     assert (row["outcome"], row["status"]) == ("upstream_unreachable", 502)
+
+
+@pytest.mark.parametrize(
+    "unasked", [b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nfor-A!", b"HTTP/1.1 408 Idle\r\n\r\n"]
+)
+def test_bytes_that_nobody_asked_for_never_become_an_answer(relayed: Relayed, unasked: bytes) -> None:
+    """C12: what arrives on an idle connection closes it"""
+
+    def script(talk: Talk) -> None:
+        talk.answer(b"own:" + talk.seen.body)
+        time.sleep(0.1)
+        talk.send(unasked)
+
+    relayed.upstream.script = script
+    for number in range(5):
+        reply = relayed.ask(post("/v1/messages", b"%d" % number))
+        assert (reply.status, reply.body) == (200, b"own:%d" % number)
+        time.sleep(0.2)
 
 
 def test_odd_but_harmless_headers_are_relayed(relayed: Relayed) -> None:
