@@ -8,6 +8,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import secrets
 import sqlite3
 import time
@@ -20,6 +21,7 @@ from proxy.ledger.errors import LedgerDamaged, LedgerRefused
 from proxy.ledger.locks import taken
 
 _MAGIC = b"SQLite format 3\x00"
+_SALT = re.compile("[0-9a-f]{64}")
 _SMALL = 64 * 1024 * 1024
 """Files up to this size are checked page by page at start; larger ones would delay it."""
 
@@ -109,21 +111,28 @@ def _guarded(folder: Folder) -> Iterator[None]:
 def _salt(folder: Folder) -> str:
     if not folder.salt.exists():
         write_private(folder.salt, secrets.token_hex(32).encode())
-    return folder.salt.read_text(encoding="ascii").strip()
+    salt = folder.salt.read_text(encoding="ascii", errors="replace").strip()
+    if not _SALT.fullmatch(salt):
+        raise LedgerRefused(
+            f"the salt {folder.salt} is damaged: restore it, or delete it to have new fingerprints made"
+        )
+    return salt
 
 
 def _open_or_create(folder: Folder, salt: str) -> None:
     path = folder.ledger
     if not path.exists():
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    # SQLite gives -wal and -shm the mode of the file itself.
-    for file in (path, *_companions(path)):
-        if file.exists():
-            file.chmod(0o600)
+    if not path.is_file():
+        raise LedgerRefused(f"{path} is no ordinary file: move it or choose another data folder")
     _judge_header(folder)
     try:
         with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as conn:
             _judge_contents(conn, path)
+            # SQLite gives -wal and -shm the mode of the file itself.
+            for file in (path, *_companions(path)):
+                if file.exists():
+                    file.chmod(0o600)
             if schema.version(conn) == 0:
                 # Both must precede the first table, and auto_vacuum the first page.
                 conn.execute("PRAGMA auto_vacuum=INCREMENTAL")
@@ -157,7 +166,7 @@ def _judge_header(folder: Folder) -> None:
 def _judge_contents(conn: sqlite3.Connection, path: Path) -> None:
     tables = conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     owner = conn.execute("PRAGMA application_id").fetchone()[0]
-    if tables and owner != schema.APPLICATION_ID:
+    if (tables and owner != schema.APPLICATION_ID) or schema.version(conn) < 0:
         raise LedgerRefused(f"{path} is not a ledger of anthropic-proxy: move it or choose another data folder")
     version, newest = schema.version(conn), len(schema.scripts())
     if version > newest:

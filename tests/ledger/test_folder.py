@@ -163,6 +163,29 @@ def test_any_damage_ends_in_a_ledger_or_a_sentence(
         assert rows(folder, "SELECT count(*) FROM exchanges") == [(0,)]
 
 
+@pytest.mark.parametrize("salt", [b"", b"not hex", b"\xff" * 64])
+def test_a_damaged_salt_is_refused(folder: Folder, salt: bytes) -> None:
+    """An empty one would let anybody test guesses at the fingerprints of callers."""
+    folder.salt.write_bytes(salt)
+    with pytest.raises(LedgerRefused, match="salt"):
+        prepare(folder)
+
+
+def test_what_is_no_ordinary_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    os.mkfifo(folder.ledger, 0o644)
+    mode = folder.ledger.stat().st_mode
+    with pytest.raises(LedgerRefused, match="no ordinary file"):
+        prepare(folder)
+    assert folder.ledger.stat().st_mode == mode
+
+
+def test_a_database_with_a_foreign_version_is_refused(folder: Folder) -> None:
+    alter(folder, "PRAGMA user_version = -5")
+    with pytest.raises(LedgerRefused, match="not a ledger"):
+        prepare(folder)
+
+
 def test_unusable_folder_is_refused_with_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LedgerRefused, match=r"data folder .* cannot be used \(.*\): make it writable"):
