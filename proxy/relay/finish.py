@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 CALLERS = 64
 """Callers whose masks are kept ready for their next request."""
 
+BODILESS = (204, 304)
+"""Answers without a body are whole without one: https://www.rfc-editor.org/rfc/rfc9112#section-6.3"""
 SAID = (
     *("session_id", "agent_id", "parent_agent_id", "client", "model", "stream", "parameters", "message_count"),
     *("tool_count", "image_count", "retry_count", "customer_data", "parse_error"),
@@ -207,7 +209,7 @@ def _outcome(capture: Capture, response: ResponseFacts, redactor: Redactor) -> d
         return _ended(Outcome.UPSTREAM_ERROR, response.error_type or "other", message)
     if response.error_type is not None:
         return _ended(Outcome.ERROR_IN_STREAM, response.error_type, message)
-    if response.complete is False:
+    if response.complete is False and capture.status not in BODILESS and capture.method != "HEAD":
         return _ended(Outcome.TRUNCATED, "truncated", None)
     return _ended(Outcome.OK, None, None)
 

@@ -170,6 +170,14 @@ def test_a_stream_that_ends_without_message_stop_is_truncated_for_us_and_clean_f
     assert (row["outcome"], row["usage_source"]) == ("truncated", "partial")
 
 
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+def test_an_answer_that_has_no_body_is_whole_without_one(relayed: Relayed, status: str) -> None:
+    relayed.upstream.script = lambda talk: talk.send(f"HTTP/1.1 {status}\r\nx-a: b\r\n\r\n".encode())
+    reply = relayed.ask(MESSAGES)
+    assert reply.status == int(status[:3])
+    assert relayed.proxy.exchange(reply.request_id)["outcome"] == "ok"
+
+
 def test_an_error_inside_a_200_is_its_own_outcome(relayed: Relayed) -> None:
     """N-8, F-29"""
     event = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
