@@ -59,7 +59,7 @@ def secrets(headers: Headers, query: str | None = None) -> tuple[str, ...]:
             found.update((cookie, None) for cookie in cookies if len(cookie) >= _MIN_COOKIE_CHARS)
         elif is_credential(name):
             found[bare(value)] = None
-    for part in (query or "").split("&"):
+    for part in re.split("[&;]", query or ""):
         parameter, _, value = part.partition("=")
         if is_secret_parameter(unquote_plus(parameter)):
             found[unquote_plus(value)] = None

@@ -15,6 +15,8 @@ from proxy.exchange import Headers
 from proxy.reading.caller import bare, digest, is_credential, is_secret_parameter
 from proxy.reading.encodings import decode, encode, is_encoded
 
+_PARAMETER = re.compile("[^&;]+")
+"""Parts of a query; some servers take `;` for `&`."""
 MIN_SECRET_CHARS = 8
 """Shorter values turn up by chance; masking those would damage what is stored."""
 _MIN_HIDDEN_CHARS = 12
@@ -57,7 +59,7 @@ class Redactor:
 
     def query(self, query: str) -> str:
         """Mask the values of parameters that name a secret, and the secrets inside all others."""
-        return query and "&".join(self._parameter(part) for part in query.split("&"))
+        return _PARAMETER.sub(lambda found: self._parameter(found[0]), query)
 
     def text(self, text: str) -> str:
         """Mask the secrets in a short text, such as a path or an error message."""

@@ -182,3 +182,10 @@ def test_secret_never_survives_whatever_surrounds_it(before: bytes, after: bytes
     assert found
     assert plain not in masked
     assert base64.b64encode(plain)[8:-8] not in masked
+
+
+def test_parameters_may_be_parted_by_semicolons() -> None:
+    masked = Redactor([], b"salt").query("a=1;key=sk-ant-api03-secretsecret;b=2&token=othersecret")
+    assert "secret" not in masked
+    assert masked.startswith("a=1;key=***")
+    assert ";b=2&token=***" in masked
