@@ -45,11 +45,6 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    @property
-    def stopping(self) -> bool:
-        """Whether the server was told to end."""
-        return self.should_exit
-
     def stop(self) -> None:
         """Stops accepting; requests under way go on."""
         self.should_exit = True

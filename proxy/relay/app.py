@@ -43,7 +43,7 @@ OPEN_ROW_S = 0.03
 
 
 class Recording(Protocol):
-    """The recorder as the relay sees it; neither method waits or fails."""
+    """The recorder as the relay sees it: it neither waits nor fails."""
 
     def put(
         self,

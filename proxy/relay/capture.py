@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from proxy.exchange import Attempt
+from proxy.exchange import Attempt, Headers
 from proxy.reading.redact import Redactor
 from proxy.reading.response import ResponseReader
 from proxy.relay.errors import RelayError
@@ -134,6 +134,8 @@ class Capture:
     over: bool = False
     """The request is over; its whole record is with the recorder."""
     redactor: Redactor | None = None
+    text: Headers | None = None
+    """The request's header fields as text; made by the recorder thread, once."""
     asked: Asked | None = None
     """Read by the recorder thread, once."""
     reader: ResponseReader | None = None

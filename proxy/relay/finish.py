@@ -19,9 +19,8 @@ from proxy.reading import caller, ratelimit
 from proxy.reading.facts import ResponseFacts
 from proxy.reading.redact import Redactor
 from proxy.reading.request import request_facts
-from proxy.relay import headers
 from proxy.relay.capture import Asked, Capture
-from proxy.relay.stored import body_of, capture_reasons, encoding, headers_by_hop, stored_bodies
+from proxy.relay.stored import body_of, capture_reasons, encoding, headers_by_hop, request_headers, stored_bodies
 from proxy.settings.shape import Capture as CaptureLimits
 
 log = logging.getLogger(__name__)
@@ -70,7 +69,7 @@ class Finisher:
         told = headers_by_hop(capture)
         redactor = self._redactor(capture)
         response = self._response(capture)
-        ended = _outcome(capture, response, redactor)
+        ended = _outcome(capture, response)
         kept = self._bodies == "all" or (self._bodies == "errors" and ended["outcome"] is not Outcome.OK)
         bodies = stored_bodies(capture, redactor, kept=kept)
         exchange = self._exchange(capture, told, response, {**ended, **capture_reasons(bodies)})
@@ -84,21 +83,20 @@ class Finisher:
 
     def _redactor(self, capture: Capture) -> Redactor:
         if capture.redactor is None:
-            fields, query = headers.text(capture.headers), capture.query.decode("latin-1")
-            capture.redactor = self._redactors(caller.secrets(fields, query))
+            secrets = caller.secrets(request_headers(capture), capture.query.decode("latin-1"))
+            capture.redactor = self._redactors(secrets)
         return capture.redactor
 
     def _accepted(self, capture: Capture) -> dict[str, Any]:
         """What is known at accept, as fields of the record."""
-        redactor = self._redactor(capture)
         endpoint = capture.endpoint
         return {
             "request_id": capture.request_id,
             "process": self._process,
             "started_ns": capture.started_ns,
             "method": capture.method[:32],
-            "path": redactor.text(_path(capture)),
-            "query": redactor.query(capture.query.decode("latin-1")) or None,
+            "path": _path(capture),
+            "query": self._redactor(capture).query(capture.query.decode("latin-1")) or None,
             "endpoint": capture.endpoint_name or "none",
             "organization": endpoint.organization if endpoint else None,
             "billing": endpoint.billing if endpoint else None,
@@ -114,7 +112,7 @@ class Finisher:
     def _asked(self, capture: Capture) -> Asked:
         """What the request says of itself; read once."""
         if capture.asked is None:
-            fields = headers.text(capture.headers)
+            fields = request_headers(capture)
             facts = request_facts(
                 method=capture.method,
                 path=(capture.target or _path(capture)).partition("?")[0],
@@ -199,12 +197,12 @@ def _sizes(capture: Capture) -> dict[str, Any]:
     }
 
 
-def _outcome(capture: Capture, response: ResponseFacts, redactor: Redactor) -> dict[str, Any]:
+def _outcome(capture: Capture, response: ResponseFacts) -> dict[str, Any]:
     """Outcome, error type and message: what we saw happen goes before what the answer says of itself."""
     error = capture.error
     if error is not None:
         return _ended(error.outcome, error.error_type or None, str(error))
-    message = None if response.error_message is None else redactor.text(response.error_message)
+    message = response.error_message
     if capture.status is not None and capture.status >= 400:
         return _ended(Outcome.UPSTREAM_ERROR, response.error_type or "other", message)
     if response.error_type is not None:

@@ -43,7 +43,7 @@ def body_of(copy: Copy, coding: str | None, redactor: Redactor, *, kept: bool) -
 
 def headers_by_hop(capture: Capture) -> dict[Hop, Headers]:
     """The header fields of every hop there was, as text, nothing masked yet."""
-    by_hop: dict[Hop, Headers] = {Hop.CLIENT_REQUEST: headers.text(capture.headers)}
+    by_hop: dict[Hop, Headers] = {Hop.CLIENT_REQUEST: request_headers(capture)}
     if capture.attempts:
         by_hop[Hop.UPSTREAM_REQUEST] = tuple(capture.sent_headers)
     if capture.upstream_headers:
@@ -51,6 +51,13 @@ def headers_by_hop(capture: Capture) -> dict[Hop, Headers]:
     if capture.returned_headers:
         by_hop[Hop.CLIENT_RESPONSE] = headers.text(capture.returned_headers)
     return by_hop
+
+
+def request_headers(capture: Capture) -> Headers:
+    """The client's header fields as text, decoded once however many ask."""
+    if capture.text is None:
+        capture.text = headers.text(capture.headers)
+    return capture.text
 
 
 def capture_reasons(bodies: Mapping[Hop, Body | Hop]) -> dict[str, Any]:
