@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypedDict, TypeVar
@@ -53,6 +55,37 @@ class Delivery(Sender[Batch]):
     def abort(self) -> None:
         """End what is on its way."""
         self._session.abort()
+
+
+class SendingThread(ABC):
+    """The life of a thread that sends one signal until it is told to stop."""
+
+    def __init__(self, name: str, abort: Callable[[], None]) -> None:
+        """`abort` breaks off what is on its way."""
+        self._abort = abort
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Send, and once more after `_stop` was set."""
+
+    def start(self) -> None:
+        """Start the thread, after any fork."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send what waits, once, and end. Returns at once; `join` waits."""
+        self._stop.set()
+
+    def abort(self) -> None:
+        """Break off what is on its way; it stays pending."""
+        self._abort()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end; False when it has not come within `timeout` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
 
 
 class _Options(TypedDict):

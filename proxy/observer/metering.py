@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -16,7 +15,7 @@ from proxy.ledger.connect import writer
 from proxy.names.metrics import Channel
 from proxy.observer.beginnings import Beginnings
 from proxy.observer.complaints import Complaints
-from proxy.observer.delivery import Pace, Sender
+from proxy.observer.delivery import Pace, Sender, SendingThread
 from proxy.observer.export_metrics import Exemplars, metrics_data
 from proxy.observer.health import Health, Point
 from proxy.observer.session import Reply, Signal, Verdict
@@ -26,7 +25,7 @@ Look = Callable[[], tuple[int, list[Series], list[Point]]]
 """The journal number that is covered, all series and all gauges, of one moment."""
 
 
-class Meter:
+class Meter(SendingThread):
     """Sends what `look` shows."""
 
     def __init__(
@@ -41,6 +40,7 @@ class Meter:
         pace: Pace | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        super().__init__("send metrics", sender.abort)
         self.health = Health()
         self.covered = 0
         """The journal number that the last delivered export covers."""
@@ -54,25 +54,6 @@ class Meter:
         self._clock_ns = clock_ns
         self._complaints = Complaints(Signal.METRICS)
         self._shown: dict[tuple[str, tuple[Label, ...]], Exemplars] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="send metrics", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread, after any fork."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Send once more and end. Returns at once; `join` waits."""
-        self._stop.set()
-
-    def abort(self) -> None:
-        """Break off what is on its way; it stays pending."""
-        self._sender.abort()
-
-    def join(self, timeout: float) -> bool:
-        """Wait for the end; False when it has not come within `timeout` seconds."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
 
     def _run(self) -> None:
         failures = 0

@@ -21,7 +21,7 @@ from proxy.ledger.journal import JournalRow
 from proxy.ledger.queries import Listed
 from proxy.observer import given_up
 from proxy.observer.complaints import Complaints
-from proxy.observer.delivery import MOST_BYTES, Pace, Sender
+from proxy.observer.delivery import MOST_BYTES, Pace, Sender, SendingThread
 from proxy.observer.health import Health
 from proxy.observer.session import Reply, Signal, Verdict
 
@@ -45,7 +45,7 @@ class Lot(Generic[Item]):
     """Why it is not sent at all."""
 
 
-class Shipper(Generic[Item]):
+class Shipper(SendingThread, Generic[Item]):
     """Ships one signal. `build` makes the items of a row and may raise; that row is then given up alone."""
 
     def __init__(
@@ -61,6 +61,7 @@ class Shipper(Generic[Item]):
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         """`oldest_s`: age beyond which a record is given up, None for never."""
+        super().__init__(f"ship {signal.value}", sender.abort)
         self.health = Health()
         self._signal = signal
         self._name = signal.value
@@ -72,31 +73,16 @@ class Shipper(Generic[Item]):
         self._pace = pace or Pace()
         self._clock_ns = clock_ns
         self._complaints = Complaints(signal)
-        self._stop = threading.Event()
         self._wake = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"ship {self._name}", daemon=True)
-
-    def start(self) -> None:
-        """Start the thread, after any fork."""
-        self._thread.start()
 
     def wake(self) -> None:
         """There may be something new."""
         self._wake.set()
 
     def stop(self) -> None:
-        """Send what waits, once, and end. Returns at once; `join` waits."""
-        self._stop.set()
+        """Send what waits, once, and end; also wakes the thread."""
+        super().stop()
         self._wake.set()
-
-    def abort(self) -> None:
-        """Break off what is on its way; it stays pending."""
-        self._sender.abort()
-
-    def join(self, timeout: float) -> bool:
-        """Wait for the end; False when it has not come within `timeout` seconds."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
 
     def _run(self) -> None:
         failures = 0
