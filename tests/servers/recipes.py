@@ -12,6 +12,8 @@ from dataclasses import dataclass
 PROMETHEUS = "3.14.0"
 LOKI = "3.7.8"
 COLLECTOR = "0.159.0"
+ALERTMANAGER = "0.31.1"
+COMPOSE = "2.40.3"
 
 COLLECTOR_STABLE = "1.65.0"
 """The providers of collector 0.159.0 carry a version of their own."""
@@ -22,13 +24,13 @@ GO_MINIMUM = (1, 26, 5)
 
 @dataclass(frozen=True)
 class Recipe:
-    """One server: the files of an empty module directory and the commands that leave its programs in `out/`."""
+    """One server or tool: the files of an empty module directory and the commands that leave its programs in `out/`."""
 
     name: str
     """Short name; also the folder of its configuration where it has one."""
     version: str
-    image: str
-    """Container image of the same version, as `docker-compose.yml` names it."""
+    image: str | None
+    """Container image of the same version, as `docker-compose.yml` names it; None for a tool that no container runs."""
     programs: tuple[str, ...]
     """File names under `out/` once the commands have run; the first is the server."""
     files: tuple[tuple[str, str], ...]
@@ -101,7 +103,50 @@ providers:
   - gomod: go.opentelemetry.io/collector/confmap/provider/fileprovider v{COLLECTOR_STABLE}
 """
 
+_ALERTMANAGER_MODULE = f"""\
+module anthropic-proxy/tests/servers/alertmanager
+
+go 1.26.5
+
+require github.com/prometheus/alertmanager v{ALERTMANAGER}
+"""
+
+# Compose's own two exclusions, which a module that requires it has to repeat.
+_COMPOSE_MODULE = f"""\
+module anthropic-proxy/tests/servers/compose
+
+go 1.26.5
+
+require github.com/docker/compose/v2 v{COMPOSE}
+
+exclude (
+	github.com/davecgh/go-spew v1.1.2-0.20180830191138-d8f796af33cc
+	github.com/pmezard/go-difflib v1.0.1-0.20181226105442-5d4384ee4fb2
+)
+"""
+
 RECIPES = (
+    Recipe(
+        name="alertmanager",
+        version=ALERTMANAGER,
+        image=f"prom/alertmanager:v{ALERTMANAGER}",
+        programs=("alertmanager", "amtool"),
+        files=(("go.mod", _ALERTMANAGER_MODULE),),
+        commands=(
+            _go_build("github.com/prometheus/alertmanager/cmd/alertmanager", "netgo", "alertmanager"),
+            _go_build("github.com/prometheus/alertmanager/cmd/amtool", "netgo", "amtool"),
+        ),
+        cold_seconds=60,
+    ),
+    Recipe(
+        name="compose",
+        version=COMPOSE,
+        image=None,
+        programs=("docker-compose",),
+        files=(("go.mod", _COMPOSE_MODULE),),
+        commands=(_go_build("github.com/docker/compose/v2/cmd", "netgo", "docker-compose"),),
+        cold_seconds=120,
+    ),
     Recipe(
         name="otel-collector",
         version=COLLECTOR,

@@ -20,7 +20,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """Collector, Prometheus and Loki with the project's own configuration, ready and empty."""
+    """Collector, Prometheus, Loki and Alertmanager with the project's own configuration, ready and empty."""
     prepared = prepared_stack(tmp_path_factory.mktemp("stack"))
-    with prepared.running(*SERVERS):
-        yield prepared
+    prepared.tempo.start()
+    try:
+        with prepared.running(*SERVERS):
+            yield prepared
+    finally:
+        prepared.tempo.stop()

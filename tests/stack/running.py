@@ -1,7 +1,7 @@
 """Starts the real servers with the project's own configuration files, in a folder of their own on free ports.
 
 Arguments come from `docker-compose.yml`; only addresses and folders are substituted, and a text that is to be
-substituted but is not there is an error.
+substituted but is not there is an error. Tempo cannot be built here: a scriptable OTLP receiver stands in its place.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from pathlib import Path
 
 import msgspec
 
+from tests.receiver import Receiver
 from tests.servers.cache import program
 
-SERVERS = ("prometheus", "loki", "otel-collector")
+SERVERS = ("prometheus", "loki", "alertmanager", "otel-collector")
 """Names of services, of their folders in the repository and of their recipes."""
 
 _ROOT = Path(__file__).resolve().parents[2]
+_SECRETS = ("inspector_token", "alert_webhook_url")
+_STORAGE = ("prometheus", "alertmanager")
+"""Servers that are told their folder by an argument."""
 _READY_SECONDS = 90.0
 _STOP_SECONDS = 30.0
 
@@ -36,6 +40,7 @@ class _Ports:
     prometheus: int
     loki: int
     loki_grpc: int
+    alertmanager: int
     inspector: int
 
 
@@ -45,6 +50,8 @@ class Stack:
 
     folder: Path
     ports: _Ports
+    tempo: Receiver
+    """Takes the spans in Tempo's place; to be started and stopped like a server."""
 
     @property
     def otlp(self) -> str:
@@ -62,6 +69,11 @@ class Stack:
         return f"http://127.0.0.1:{self.ports.loki}"
 
     @property
+    def alertmanager(self) -> str:
+        """Its address, without a path."""
+        return f"http://127.0.0.1:{self.ports.alertmanager}"
+
+    @property
     def inspector_address(self) -> str:
         """`127.0.0.1:port` that Prometheus scrapes: where the proxy's inspector has to listen."""
         return f"127.0.0.1:{self.ports.inspector}"
@@ -69,12 +81,11 @@ class Stack:
     @property
     def inspector_token_file(self) -> Path:
         """The token that Prometheus sends to the inspector."""
-        return self.folder / "inspector_token"
+        return self.secret("inspector_token")
 
-    @property
-    def spans(self) -> Path:
-        """Lines of OTLP JSON that the collector writes."""
-        return self.folder / "otel-collector" / "spans" / "spans.jsonl"
+    def secret(self, name: str) -> Path:
+        """The file that containers see as `/run/secrets/<name>`."""
+        return self.folder / "secrets" / name
 
     def proxy_environment(self, data: Path) -> dict[str, str]:
         """Variables for a proxy that keeps its ledger in `data`, sends to this collector and is scraped by Prometheus.
@@ -112,8 +123,12 @@ class Stack:
                 _stop(process)
 
     def _wait_ready(self, name: str, process: subprocess.Popen[bytes]) -> None:
-        health = f"http://127.0.0.1:{self.ports.collector_health}/"
-        url = {"prometheus": f"{self.prometheus}/-/ready", "loki": f"{self.loki}/ready", "otel-collector": health}[name]
+        url = {
+            "prometheus": f"{self.prometheus}/-/ready",
+            "loki": f"{self.loki}/ready",
+            "alertmanager": f"{self.alertmanager}/-/ready",
+            "otel-collector": f"http://127.0.0.1:{self.ports.collector_health}/",
+        }[name]
 
         def is_ready() -> bool:
             if process.poll() is not None:
@@ -132,13 +147,23 @@ class Stack:
 
 def prepared_stack(folder: Path) -> Stack:
     """Writes the configuration of all servers into the folder; nothing runs yet."""
-    stack = Stack(folder, _free_ports())
-    stack.inspector_token_file.write_text("a-token-for-the-stack-tests\n", encoding="utf-8")
+    stack = Stack(folder, _free_ports(), Receiver())
+    (folder / "secrets").mkdir()
+    for name in _SECRETS:
+        stack.secret(name).write_text(f"the-{name}-of-the-stack-tests\n", encoding="utf-8")
     for name, replacements in _replacements(stack).items():
         (folder / name).mkdir()
-        original = (_ROOT / name / "config.yaml").read_text(encoding="utf-8")
-        (folder / f"{name}.yaml").write_text(substituted(original, replacements), encoding="utf-8")
+        _copy_configuration(_ROOT / name, folder / "etc" / name, replacements)
     return stack
+
+
+def _copy_configuration(source: Path, target: Path, replacements: Mapping[str, str]) -> None:
+    """Every file of the service's folder; `config.yaml` with the replacements, all of which it must contain."""
+    for path in sorted(source.rglob("*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        copy = target / path.relative_to(source)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(substituted(text, replacements) if path.name == "config.yaml" else text, encoding="utf-8")
 
 
 def substituted(text: str, replacements: Mapping[str, str]) -> str:
@@ -161,20 +186,28 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> None
 
 def _replacements(stack: Stack) -> dict[str, dict[str, str]]:
     """For each server: what stands in its configuration → what stands in the copy."""
-    ports = stack.ports
+    ports, etc = stack.ports, stack.folder / "etc"
     return {
         "prometheus": {
-            "/run/secrets/inspector_token": str(stack.inspector_token_file),
+            "/etc/prometheus": str(etc / "prometheus"),
+            "/run/secrets": str(stack.folder / "secrets"),
             "proxy:8081": stack.inspector_address,
             "localhost:9090": f"127.0.0.1:{ports.prometheus}",
             "otel-collector:8888": f"127.0.0.1:{ports.collector_metrics}",
             "loki:3100": f"127.0.0.1:{ports.loki}",
+            "tempo:3200": f"127.0.0.1:{stack.tempo.port}",
+            "alertmanager:9093": f"127.0.0.1:{ports.alertmanager}",
         },
         "loki": {
             "http_listen_address: 0.0.0.0": "http_listen_address: 127.0.0.1",
             "http_listen_port: 3100": f"http_listen_port: {ports.loki}",
             "grpc_listen_port: 9095": f"grpc_listen_port: {ports.loki_grpc}",
             " /loki": f" {stack.folder / 'loki'}",
+            "/etc/loki": str(etc / "loki"),
+            "http://alertmanager:9093": stack.alertmanager,
+        },
+        "alertmanager": {
+            "/run/secrets": str(stack.folder / "secrets"),
         },
         "otel-collector": {
             "0.0.0.0:4318": f"127.0.0.1:{ports.otlp_http}",
@@ -183,6 +216,7 @@ def _replacements(stack: Stack) -> dict[str, dict[str, str]]:
             "host: 0.0.0.0, port: 8888": f"host: 127.0.0.1, port: {ports.collector_metrics}",
             "http://prometheus:9090": stack.prometheus,
             "http://loki:3100": stack.loki,
+            "http://tempo:4318": stack.tempo.url,
             "/var/lib/otelcol": str(stack.folder / "otel-collector"),
         },
     }
@@ -199,12 +233,12 @@ class _Compose(msgspec.Struct):
 def _arguments(name: str, folder: Path, ports: _Ports) -> list[str]:
     """The command of that service in `docker-compose.yml`, with other paths."""
     compose = msgspec.yaml.decode((_ROOT / "docker-compose.yml").read_bytes(), type=_Compose)
-    paths = {f"/etc/{name}/config.yaml": f"{folder / name}.yaml"}
-    arguments = substituted("\n".join(compose.services[name].command), paths)
-    if name == "prometheus":
-        arguments = substituted(arguments, {"path=/prometheus": f"path={folder / name}"})
-        arguments += f"\n--web.listen-address=127.0.0.1:{ports.prometheus}"
-    return arguments.split("\n")
+    paths = {f"/etc/{name}/": f"{folder / 'etc' / name}/"}
+    if name in _STORAGE:
+        paths |= {f"path=/{name}": f"path={folder / name}"}
+    arguments = substituted("\n".join(compose.services[name].command), paths).split("\n")
+    listen = {"prometheus": ports.prometheus, "alertmanager": ports.alertmanager}.get(name)
+    return arguments if listen is None else [*arguments, f"--web.listen-address=127.0.0.1:{listen}"]
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

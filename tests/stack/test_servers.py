@@ -108,10 +108,10 @@ def test_exemplars_lead_from_a_histogram_to_a_trace(sent: Sender, stack: Stack) 
     assert b'"trace_id":"' in answer
 
 
-def test_spans_are_kept_by_the_collector(sent: Sender, stack: Stack) -> None:
+def test_spans_reach_tempos_place(sent: Sender, stack: Stack) -> None:
     wait_until(
-        lambda: stack.spans.exists() and stack.spans.read_text().count('"spanId"') >= len(sent.sent),
-        f"{len(sent.sent)} spans in {stack.spans}",
+        lambda: len(stack.tempo.spans()) == len(sent.sent),
+        f"the arrival of {len(sent.sent)} spans",
         _DELIVERED_SECONDS,
     )
 
