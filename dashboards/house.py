@@ -1,0 +1,195 @@
+"""House style: one factory per kind of panel, with the colours, texts and limits that all panels share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from string import ascii_uppercase
+from typing import TypeVar
+from zlib import crc32
+
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    gauge,
+    heatmap,
+    logs,
+    loki,
+    prometheus,
+    stat,
+    table,
+    text,
+    timeseries,
+)
+from grafana_foundation_sdk.builders import common as build
+from grafana_foundation_sdk.builders import dashboard as shape
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.variants import Dataquery
+from grafana_foundation_sdk.models import common, dashboard
+from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
+
+from dashboards.signals.signal import Signal, Source
+
+Plot = TypeVar(
+    "Plot", timeseries.Panel, stat.Panel, gauge.Panel, bargauge.Panel, table.Panel, heatmap.Panel, logs.Panel
+)
+
+NO_REQUESTS = "No requests in this time range"
+NO_READING = "No window reading yet: only answers to subscription accounts carry one"
+
+GREEN, YELLOW, ORANGE, RED, BLUE, GRAY = "green", "yellow", "orange", "red", "blue", "gray"
+Steps = tuple[tuple[float | None, str], ...]
+"""Thresholds: from this value on (None: from the start), this colour."""
+FULL: Steps = ((None, GREEN), (60, YELLOW), (80, ORANGE), (95, RED))
+"""How full something is, in percent."""
+UNWANTED: Steps = ((None, GREEN), (1, YELLOW), (5, RED))
+"""Counts of what should not happen."""
+NEUTRAL: Steps = ((None, BLUE),)
+
+
+def lines(title: str, description: str, *signals: Signal, empty: str = NO_REQUESTS) -> timeseries.Panel:
+    """Values over time."""
+    panel = _plot(timeseries.Panel(), title, description, signals, empty, instant=False)
+    return (
+        panel.draw_style(common.GraphDrawStyle.LINE)
+        .line_width(2)
+        .fill_opacity(10)
+        .show_points(common.VisibilityMode.NEVER)
+        .span_nulls(False)
+        .legend(_legend())
+        .tooltip(build.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING))
+    )
+
+
+def bars(title: str, description: str, *signals: Signal, empty: str = NO_REQUESTS) -> timeseries.Panel:
+    """Parts of a whole over time, stacked."""
+    return (
+        lines(title, description, *signals, empty=empty)
+        .draw_style(common.GraphDrawStyle.BARS)
+        .line_width(1)
+        .fill_opacity(50)
+        .stacking(build.StackingConfig().mode(common.StackingMode.NORMAL))
+    )
+
+
+def number(
+    title: str, description: str, *signals: Signal, steps: Steps = NEUTRAL, empty: str = NO_REQUESTS
+) -> stat.Panel:
+    """The present value, or that of the whole time range."""
+    panel = _plot(stat.Panel(), title, description, signals, empty, instant=True)
+    return (
+        panel.thresholds(_thresholds(steps))
+        .color_mode(common.BigValueColorMode.BACKGROUND)
+        .graph_mode(common.BigValueGraphMode.NONE)
+        .reduce_options(build.ReduceDataOptions().calcs(["lastNotNull"]))
+    )
+
+
+def dial(title: str, description: str, *signals: Signal, steps: Steps = FULL, empty: str = NO_READING) -> gauge.Panel:
+    """How full something is, 0 to 100 percent."""
+    panel = _plot(gauge.Panel(), title, description, signals, empty, instant=True)
+    return (
+        panel.thresholds(_thresholds(steps))
+        .min(0)
+        .max(100)
+        .show_threshold_labels(False)
+        .reduce_options(build.ReduceDataOptions().calcs(["lastNotNull"]))
+    )
+
+
+def ranking(
+    title: str, description: str, *signals: Signal, steps: Steps = NEUTRAL, empty: str = NO_REQUESTS
+) -> bargauge.Panel:
+    """Present values as horizontal bars, one per series."""
+    panel = _plot(bargauge.Panel(), title, description, signals, empty, instant=True)
+    return (
+        panel.thresholds(_thresholds(steps))
+        .orientation(common.VizOrientation.HORIZONTAL)
+        .display_mode(common.BarGaugeDisplayMode.BASIC)
+        .min(0)
+        .reduce_options(build.ReduceDataOptions().calcs(["lastNotNull"]))
+    )
+
+
+def rows(title: str, description: str, *signals: Signal, empty: str = NO_REQUESTS) -> table.Panel:
+    """A table: log lines of a range query, or the present values of metrics, one row per series."""
+    panel = _plot(table.Panel(), title, description, signals, empty, instant=signals[0].source is Source.PROMETHEUS)
+    return panel.filterable(True).cell_height(common.TableCellHeight.SM)
+
+
+def heat(title: str, description: str, signal: Signal, *, empty: str = NO_REQUESTS) -> heatmap.Panel:
+    """The buckets of a histogram over time."""
+    panel = _plot(heatmap.Panel(), title, description, (signal,), empty, instant=False)
+    return panel.calculate(False).color(_heat_colors()).show_legend()
+
+
+def log_lines(title: str, description: str, signal: Signal, *, empty: str = NO_REQUESTS) -> logs.Panel:
+    """Log lines, newest first."""
+    panel = _plot(logs.Panel(), title, description, (signal,), empty, instant=False)
+    return panel.show_time(True).enable_log_details(True).sort_order(common.LogsSortOrder.DESCENDING)
+
+
+def note(title: str, description: str, markdown: str) -> text.Panel:
+    """Words."""
+    return text.Panel().id(panel_id(title)).title(title).description(description).content(markdown)
+
+
+def panel_id(title: str) -> int:
+    """The id of a panel: the same wherever it stands, as links and alerts hold on to it."""
+    return crc32(title.encode()) % 1_000_000
+
+
+def source_of(source: Source) -> common.DataSourceRef:
+    """A data source, by the variable that names it."""
+    return common.DataSourceRef(type_val=str(source), uid=f"${{{source}}}")
+
+
+def colored(panel: timeseries.Panel, colors: Mapping[str, str]) -> timeseries.Panel:
+    """Give the series whose names match a regular expression a colour."""
+    for regexp, color in colors.items():
+        fixed = dashboard.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})
+        panel.override_by_regexp(f"/{regexp}/", [fixed])
+    return panel
+
+
+def limits(panel: timeseries.Panel, steps: Steps) -> timeseries.Panel:
+    """Draw thresholds as lines."""
+    return panel.thresholds(_thresholds(steps)).thresholds_style(
+        build.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.LINE)
+    )
+
+
+def _plot(panel: Plot, title: str, description: str, signals: tuple[Signal, ...], empty: str, *, instant: bool) -> Plot:
+    (source,) = {signal.source for signal in signals}
+    units = {signal.unit for signal in signals}
+    panel.id(panel_id(title)).title(title).description(description).datasource(source_of(source)).no_value(empty)
+    panel.targets(
+        [_target(ref, signal, instant=instant) for ref, signal in zip(ascii_uppercase, signals, strict=False)]
+    )
+    return panel.unit(units.pop()) if len(units) == 1 else panel
+
+
+def _target(ref: str, signal: Signal, *, instant: bool) -> Builder[Dataquery]:
+    source = source_of(signal.source)
+    if signal.source is Source.LOKI:
+        lines = loki.Dataquery().ref_id(ref).datasource(source).expr(signal.expr).legend_format(signal.legend)
+        return lines.query_type("instant" if instant else "range")
+    query = prometheus.Dataquery().ref_id(ref).datasource(source).expr(signal.expr).legend_format(signal.legend)
+    query.exemplar(signal.exemplars and not instant)
+    return query.instant() if instant else query.range()
+
+
+def _legend() -> build.VizLegendOptions:
+    return (
+        build.VizLegendOptions()
+        .display_mode(common.LegendDisplayMode.LIST)
+        .placement(common.LegendPlacement.BOTTOM)
+        .show_legend(True)
+    )
+
+
+def _thresholds(steps: Steps) -> shape.ThresholdsConfig:
+    levels = [dashboard.Threshold(value=value, color=color) for value, color in steps]
+    return shape.ThresholdsConfig().mode(dashboard.ThresholdsMode.ABSOLUTE).steps(levels)
+
+
+def _heat_colors() -> heatmap.HeatmapColorOptions:
+    return heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges").steps(64)

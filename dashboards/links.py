@@ -1,0 +1,56 @@
+"""Ways on: between dashboards, from a panel to its requests, from a trace id to Tempo, from a line to the inspector."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from grafana_foundation_sdk.builders import dashboard as shape
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import dashboard
+
+REQUESTS = "anthropic-proxy-requests"
+"""uid of the dashboard that lists single requests."""
+
+
+def between_pages(tags: Sequence[str]) -> list[Builder[dashboard.DashboardLink]]:
+    """A menu of all dashboards with these tags; it takes time range and variables along."""
+    menu = shape.DashboardLink("Dashboards").type(dashboard.DashboardLinkType.DASHBOARDS).tags(list(tags))
+    return [menu.as_dropdown(True).include_vars(True).keep_time(True)]
+
+
+def requests(title: str = "Requests behind this", **variables: str) -> shape.DashboardLink:
+    """To the log lines of the same time range and filters; `variables` narrow them: model="${__field.labels.model}"."""
+    narrower = "".join(f"&var-{name}={value}" for name, value in variables.items())
+    return _link(title, f"/d/{REQUESTS}?${{__url_time_range}}&${{__all_variables}}{narrower}")
+
+
+def trace(title: str = "Trace") -> shape.DashboardLink:
+    """From a cell that holds a trace id to the trace in Tempo."""
+    return _link(title, _explore("${tempo}", {"queryType": "traceql", "query": "${__value.raw}"}))
+
+
+def inspector(title: str = "Open in the inspector") -> shape.DashboardLink:
+    """From a cell that holds a request's address in the inspector to that page."""
+    return _link(title, "${__value.raw}").target_blank(True)
+
+
+def logs(expr: str, title: str = "Log lines in Explore") -> shape.DashboardLink:
+    """To Explore with a LogQL query."""
+    return _link(title, _explore("${loki}", {"queryType": "range", "expr": expr}))
+
+
+def _link(title: str, url: str) -> shape.DashboardLink:
+    return shape.DashboardLink(title).type(dashboard.DashboardLinkType.LINK).url(url)
+
+
+def _explore(source: str, query: dict[str, str]) -> str:
+    pane = {
+        "datasource": source,
+        "queries": [{"refId": "A", "datasource": {"uid": source}, **query}],
+        "range": {"from": "${__from}", "to": "${__to}"},
+    }
+    # Grafana's own ${…} stay readable to Grafana; what else JSON has is escaped.
+    panes = quote(json.dumps({"a": pane}, separators=(",", ":")), safe="${}.")
+    return f"/explore?schemaVersion=1&panes={panes}"

@@ -1,0 +1,56 @@
+"""What a query is to a panel: expression, unit and legend; and the filters that all queries share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Source(StrEnum):
+    """Data source variables; each defaults to the data source of the same uid."""
+
+    PROMETHEUS = "prometheus"
+    LOKI = "loki"
+    TEMPO = "tempo"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One named query. It holds for an instant and for a range; the panel decides which it asks for."""
+
+    expr: str
+    unit: str
+    """A unit of Grafana: https://github.com/grafana/grafana/blob/main/packages/grafana-data/src/valueFormats"""
+    legend: str = ""
+    """May hold labels: `{{model}}`."""
+    source: Source = Source.PROMETHEUS
+    exemplars: bool = False
+    """Show the traces behind a histogram."""
+
+
+SELECTED_ENDPOINTS = 'endpoint=~"$endpoint",endpoint!~"$elsewhere"'
+"""Metrics know their endpoint but not its organisation, so endpoints of other organisations are taken out."""
+SELECTED = f'{SELECTED_ENDPOINTS},model=~"$model"'
+
+SERVICE = '{service_name="anthropic-proxy"}'
+SELECTED_FIELDS = '| organization=~"$organization" | endpoint=~"$endpoint" | model=~"$model" | key=~"$key"'
+COMPLETED = f'{SERVICE} |= "completed" {SELECTED_FIELDS}'
+"""One log line per request that ended."""
+UPSTREAM_ERROR = f'{SERVICE} |= "upstream error" {SELECTED_FIELDS}'
+"""One log line per failed attempt or error inside a stream."""
+
+
+def rate(counter: str, where: str = SELECTED_ENDPOINTS) -> str:
+    """A counter's series per second."""
+    return f"rate({counter}{{{where}}}[$__rate_interval])"
+
+
+def increase(counter: str, where: str = SELECTED_ENDPOINTS) -> str:
+    """By how much a counter's series grew in the time range shown."""
+    return f"increase({counter}{{{where}}}[$__range])"
+
+
+def quantile(share: float, histogram: str, where: str = SELECTED_ENDPOINTS, by: str = "") -> str:
+    """The value below which `share` (0..1) of a histogram lies, for each value of the labels `by`."""
+    labels = f"le, {by}" if by else "le"
+    return f"histogram_quantile({share}, sum by ({labels}) ({rate(f'{histogram}_bucket', where)}))"

@@ -1,0 +1,74 @@
+"""Variables of the dashboards: data sources, filters, and the hidden ones that queries need."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import dashboard as shape
+from grafana_foundation_sdk.models import dashboard
+
+from dashboards.house import source_of
+from dashboards.signals import windows
+from dashboards.signals.signal import Source
+
+_ALL = dashboard.VariableOption(text="All", value="$__all", selected=True)
+
+
+def source(which: Source) -> shape.DatasourceVariable:
+    """Which data source of a kind to ask; at first the provisioned one."""
+    usual = dashboard.VariableOption(text=str(which), value=str(which), selected=True)
+    return shape.DatasourceVariable(str(which)).label(which.title()).type(str(which)).current(usual)
+
+
+def organization() -> shape.QueryVariable:
+    """Organisations of the endpoints."""
+    return _filter("organization", "Organization", "label_values(proxy_endpoint_info, organization)")
+
+
+def endpoint() -> shape.QueryVariable:
+    """Endpoints of the selected organisations."""
+    return _filter("endpoint", "Endpoint", 'label_values(proxy_endpoint_info{organization=~"$organization"}, endpoint)')
+
+
+def elsewhere() -> shape.QueryVariable:
+    """Hidden: endpoints of organisations that are not selected."""
+    query = 'label_values(proxy_endpoint_info{organization!~"$organization"}, endpoint)'
+    variable = _query("elsewhere", query).multi(True).include_all(True).current(_ALL)
+    return variable.hide(dashboard.VariableHide.HIDE_VARIABLE)
+
+
+def model() -> shape.QueryVariable:
+    """Models that requests asked for; `other` stands for all that no price is known for."""
+    return _filter("model", "Model", "label_values(proxy_request_count_total, model)")
+
+
+def key() -> shape.QueryVariable:
+    """Keys of the clients; log lines have them, metrics do not."""
+    return _filter("key", "Key", "label_values(proxy_key_info, key)")
+
+
+def window_age(window: windows.Window) -> shape.QueryVariable:
+    """Hidden: whole seconds since a rate-limit window began."""
+    length = dashboard.VariableOption(text=str(window.seconds), value=str(window.seconds), selected=True)
+    variable = _query(f"window_age_{window.name}", f"query_result({windows.age(window)})")
+    # A fraction of a second is no range in LogQL.
+    return variable.regex(r"/.* (\d+)\.?\d* .*/").current(length).hide(dashboard.VariableHide.HIDE_VARIABLE)
+
+
+def filters() -> list[shape.QueryVariable]:
+    """What every page about requests can be narrowed by."""
+    return [organization(), endpoint(), elsewhere(), model()]
+
+
+def _filter(name: str, label: str, query: str) -> shape.QueryVariable:
+    # Labels may be absent, and there may be no values at all: "All" matches both.
+    return _query(name, query).label(label).multi(True).include_all(True).all_value(".*").current(_ALL)
+
+
+def _query(name: str, query: str) -> shape.QueryVariable:
+    return (
+        shape.QueryVariable(name)
+        .datasource(source_of(Source.PROMETHEUS))
+        .query({"query": query, "refId": name})
+        .definition(query)
+        .refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(dashboard.VariableSort.ALPHABETICAL_ASC)
+    )
