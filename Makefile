@@ -29,12 +29,14 @@ check: $(DEV)/ready ## lint, formatting and types
 	$(DEV)/bin/ruff check . && $(DEV)/bin/ruff format --check . && $(DEV)/bin/mypy
 docs: $(DEV)/ready ## write the generated parts of the documents
 	$(DEV)/bin/python -m docs $(ARGS)
+dashboards: $(DEV)/ready ## write Grafana's dashboards
+	$(DEV)/bin/python -m dashboards $(ARGS)
 bench: $(DEV)/ready ## measure the relay beside nginx
 	$(DEV)/bin/python -m benchmarks $(ARGS)
 lock: ## pin all packages with hashes; run it with the oldest supported Python
 	$(PYTHON) -m venv $(CACHE)/lock && $(CACHE)/lock/bin/pip install --quiet --upgrade pip pip-tools
 	$(COMPILE) --output-file requirements.txt
-	$(COMPILE) --extra test --extra check --constraint requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) --extra test --extra dashboards --extra check --constraint requirements.txt --output-file requirements-dev.txt
 clean: ## remove the environments
 	rm -rf $(CACHE)/venv-* $(CACHE)/lock
 %/ready:
@@ -42,4 +44,4 @@ clean: ## remove the environments
 	@$(PYTHON) -m venv --clear $*
 	@$*/bin/pip install --quiet --disable-pip-version-check --require-hashes \
 		--requirement $(if $(filter $(DEV),$*),requirements-dev.txt,requirements.txt) && touch $@
-.PHONY: help run demo test test-stack check docs bench lock clean
+.PHONY: help run demo test test-stack check docs dashboards bench lock clean

@@ -16,6 +16,7 @@ def tables() -> dict[str, Table]:
         "api-lists": api.lists,
         "commands": commands.commands,
         "log-fields": telemetry.log_fields,
+        "most-series": telemetry.most_series,
         "metrics": telemetry.metrics,
         "health-metrics": telemetry.health_metrics,
         "buckets": telemetry.buckets,

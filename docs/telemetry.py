@@ -8,8 +8,11 @@ from docs.regions import code, table
 from proxy.names import attributes, fields
 from proxy.names.attributes import Attribute
 from proxy.names.metrics import INSTRUMENTS, Channel, Instrument, Kind
+from proxy.observer.cardinality import most_of_all, most_prometheus_series
 from proxy.observer.exposition import prometheus_name
+from proxy.observer.table import MOST_SERIES
 
+_ENDPOINTS = (1, 10)
 _HEAD = ("Instrument", "In Prometheus", "Kind", "Unit", "Attributes", "Meaning")
 
 
@@ -34,6 +37,14 @@ def log_fields() -> str:
     """Every field of a log record."""
     rows = ((code(field.name), field.description, *_records(field)) for field in fields.FIELDS)
     return table(("Field", "Meaning", "`completed`", "`upstream error`"), rows)
+
+
+def most_series() -> str:
+    """What Prometheus can hold at most with one endpoint and with ten."""
+    sent = [one for one in INSTRUMENTS if one.channel is Channel.OTLP]
+    rows = [(code(one.name), *(f"{most_prometheus_series(one, n, MOST_SERIES):,}" for n in _ENDPOINTS)) for one in sent]
+    whole = ("all, health included", *(f"{most_of_all(n, MOST_SERIES):,}" for n in _ENDPOINTS))
+    return table(("Instrument", *(f"{n} endpoint{'s' * (n > 1)}" for n in _ENDPOINTS)), [*rows, whole])
 
 
 def resource_attributes() -> str:

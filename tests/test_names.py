@@ -30,7 +30,8 @@ def test_an_instrument_says_what_it_is(instrument: Instrument) -> None:
 
 def test_gauges_that_dashboards_ask_for_have_no_unit() -> None:
     """O-6: a unit would put `_percent` or `_seconds` behind the name."""
-    gauges = [one for one in metrics.INSTRUMENTS if one.kind is Kind.GAUGE and one is not metrics.LEDGER_SIZE]
+    sizes = (metrics.LEDGER_SIZE, metrics.LEDGER_FREE)
+    gauges = [one for one in metrics.INSTRUMENTS if one.kind is Kind.GAUGE and one not in sizes]
     assert {one.unit for one in gauges} == {""}
 
 
@@ -38,6 +39,7 @@ def test_the_health_family_is_never_sent_by_otlp() -> None:
     assert {one.name for one in metrics.INSTRUMENTS if one.channel is Channel.HEALTH} == {
         "proxy.requests.open",
         "proxy.ledger.size",
+        "proxy.ledger.free",
         "proxy.ledger.commit_ms",
         "proxy.relay.loop_stall_ms",
         "proxy.dropped",

@@ -63,6 +63,10 @@ STATUS_CODE = "status_code"
 STREAM = "stream"
 TTL = "ttl"
 WINDOW = "window"
+NAME = "name"
+SCOPE = "scope"
+OVERFLOW = "otel.metric.overflow"
+"""`true` on the one series that takes what comes beyond an instrument's limit of series."""
 
 _DURATION_MS = (50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 30_000, 60_000, 120_000, 300_000, 600_000)
 _TTFT_MS = (50, 100, 200, 400, 800, 1_500, 3_000, 6_000, 12_000, 30_000, 60_000)
@@ -148,6 +152,12 @@ UPSTREAM_ERRORS = _counter(
 )
 COOLDOWNS = _counter("proxy.credential.cooldowns", "", "Times a credential had to pause", CREDENTIAL, REASON)
 
+CREDENTIAL_ACTIVE = _gauge(
+    "proxy.credential.active",
+    "1 while a credential (an account, where callers bring their own) may be used, 0 in a rejected window",
+    CREDENTIAL,
+)
+
 USAGE_UTILIZATION = _gauge("proxy.usage.utilization", "Percent of the main account's rate-limit window used", WINDOW)
 USAGE_RESETS_AT = _gauge("proxy.usage.resets_at", "Unix time at which the main account's window resets", WINDOW)
 ACCOUNT_UTILIZATION = _gauge("proxy.account.utilization", "Percent of a rate-limit window used", ACCOUNT, WINDOW)
@@ -163,8 +173,12 @@ RATELIMIT_LIMIT = _gauge("proxy.ratelimit.limit", "Per-minute limit", ACCOUNT, K
 ENDPOINT_INFO = _gauge("proxy.endpoint.info", "Always 1: endpoints and their organisation", ENDPOINT, ORGANIZATION)
 KEY_INFO = _gauge("proxy.key.info", "Always 1: keys with their group and organisation", KEY, GROUP, ORGANIZATION)
 
+BUDGET_USED = _gauge("proxy.budget.used", "What is used of a budget; nothing sets budgets yet", SCOPE, NAME, KIND)
+BUDGET_LIMIT = _gauge("proxy.budget.limit", "A budget; nothing sets budgets yet", SCOPE, NAME, KIND)
+
 REQUESTS_OPEN = _health("proxy.requests.open", Kind.GAUGE, "", "Requests being relayed now")
 LEDGER_SIZE = _health("proxy.ledger.size", Kind.GAUGE, "By", "Size of the ledger's files")
+LEDGER_FREE = _health("proxy.ledger.free", Kind.GAUGE, "By", "Free space on the ledger's disk")
 LEDGER_COMMIT = _health("proxy.ledger.commit_ms", Kind.HISTOGRAM, "ms", "Time of a group commit of the recorder")
 LOOP_STALL = _health("proxy.relay.loop_stall_ms", Kind.HISTOGRAM, "ms", "Delays of the relay's event loop")
 DROPPED = _health("proxy.dropped", Kind.COUNTER, "", "What was not kept or not sent, by reason", REASON)
@@ -221,6 +235,7 @@ INSTRUMENTS = (
     UNPRICED,
     UPSTREAM_ERRORS,
     COOLDOWNS,
+    CREDENTIAL_ACTIVE,
     USAGE_UTILIZATION,
     USAGE_RESETS_AT,
     ACCOUNT_UTILIZATION,
@@ -231,8 +246,11 @@ INSTRUMENTS = (
     RATELIMIT_LIMIT,
     ENDPOINT_INFO,
     KEY_INFO,
+    BUDGET_USED,
+    BUDGET_LIMIT,
     REQUESTS_OPEN,
     LEDGER_SIZE,
+    LEDGER_FREE,
     LEDGER_COMMIT,
     LOOP_STALL,
     DROPPED,

@@ -70,12 +70,16 @@ def _family(instrument: Instrument, series: Iterable[Series]) -> Metric:
     name = prometheus_name(instrument)
     family = Metric(name.removesuffix("_total"), instrument.description, instrument.kind.value)
     for one in series:
-        labels = {label_name(key): str(value) for key, value in one.named_labels.items()}
+        labels = {label_name(key): _label(value) for key, value in one.named_labels.items()}
         if instrument.kind is Kind.HISTOGRAM:
             _add_histogram(family, name, one, labels)
         else:
             family.add_sample(name, labels, float(one.value))
     return family
+
+
+def _label(value: str | int | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _add_histogram(family: Metric, name: str, one: Series, labels: dict[str, str]) -> None:

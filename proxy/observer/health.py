@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,6 +38,7 @@ def points(
     counted = counters.read_all(folder)
     yield metrics.REQUESTS_OPEN, (), sum(each.values["requests_open"] for each in counted.values())
     yield metrics.LEDGER_SIZE, (), _size(folder.ledger)
+    yield metrics.LEDGER_FREE, (), shutil.disk_usage(folder.path).free
     for signal, (health, seq) in signals.items():
         oldest = journal.after(conn, seq, 1)
         lag = max(0.0, (now_ns - oldest[0].commit_ns) / 1e9) if oldest else 0.0

@@ -27,7 +27,7 @@ from proxy.observer.exposition import exposition
 from proxy.observer.health import Point
 from proxy.observer.projector import Projector
 from proxy.observer.session import Signal
-from proxy.observer.table import Series
+from proxy.observer.table import MOST_SERIES, Series
 from proxy.settings.otlp import Otlp
 
 STOP_S = 4.0
@@ -53,6 +53,7 @@ class Observer:
         endpoints: Mapping[str, str | None],
         *,
         main_account: str | None = None,
+        max_series: int = MOST_SERIES,
         metric_interval_s: float = 15.0,
         pages: str | None = None,
         pace: Pace | None = None,
@@ -70,6 +71,7 @@ class Observer:
         self._retention = retention
         self._endpoints = endpoints
         self._main_account = main_account
+        self._max_series = max_series
         self._metric_interval_s = metric_interval_s
         self._pages = pages
         self._pace = pace or Pace()
@@ -167,7 +169,9 @@ class Observer:
         try:
             conn = writer(self._folder.ledger)
             close_interrupted(conn, self._folder, self._clock_ns)
-            self._projector = Projector(conn, self._folder, self._endpoints, self._main_account, self._clock_ns)
+            self._projector = Projector(
+                conn, self._folder, self._endpoints, self._main_account, self._max_series, self._clock_ns
+            )
         except Exception as error:
             self._failed = error
             return

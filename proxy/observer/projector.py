@@ -24,7 +24,7 @@ from proxy.observer.genai import operation_name
 from proxy.observer.health import Point
 from proxy.observer.labels import Labels
 from proxy.observer.session import Signal
-from proxy.observer.table import Draft, Series
+from proxy.observer.table import MOST_SERIES, Draft, Series
 from proxy.observer.windows import Windows
 from proxy.pricing import PriceTable
 
@@ -42,6 +42,7 @@ class Projector:
         folder: Folder,
         endpoints: Mapping[str, str | None],
         main_account: str | None,
+        max_series: int = MOST_SERIES,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         """`endpoints`: name and organisation of each. Raises sqlite3.Error."""
@@ -49,6 +50,7 @@ class Projector:
         self._folder = folder
         self._endpoints = endpoints
         self._main_account = main_account
+        self._max_series = max_series
         self._clock_ns = clock_ns
         self._prices = PriceTable()
         self._evicted = 0
@@ -59,7 +61,7 @@ class Projector:
 
     def load(self) -> None:
         """Begin again from what the ledger has, after a write has failed."""
-        self._table = table.load(self._conn)
+        self._table = table.load(self._conn, self._max_series)
         self._labels = Labels(self._table, self._prices.knows)
         self._windows = Windows(self._main_account, meta.get(self._conn, _WINDOWS_NOTE))
         self._shown_windows = self._windows

@@ -5,16 +5,21 @@ from __future__ import annotations
 import sqlite3
 import threading
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from proxy.ledger import totals as stored
-from proxy.names.metrics import COST, INSTRUMENTS, Instrument, Kind
+from proxy.names.metrics import COST, INSTRUMENTS, OVERFLOW, Instrument, Kind
 
 Label = str | int | float | None
 """A label's value; None: not known, so the series does not have the label."""
 Number = int | float | Decimal
+MOST_SERIES = 2_000
+"""Of one instrument, unless set otherwise; the default limit of OpenTelemetry's SDKs."""
+_OVERFLOWED: tuple[Label, ...] = ()
+"""Labels of the series that takes what comes beyond the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class Series:
 
     instrument: Instrument
     labels: tuple[Label, ...]
-    """In the order of the instrument's attributes."""
+    """In the order of the instrument's attributes; none at all for what lies beyond the limit."""
     started_ns: int
     """When it came into being; never changes."""
     value: Number = 0
@@ -45,8 +50,15 @@ class Series:
     @property
     def named_labels(self) -> dict[str, str | int | float]:
         """Labels by name, without those that are not known."""
+        if self.overflowed:
+            return {OVERFLOW: True}
         pairs = zip(self.instrument.attributes, self.labels, strict=True)
         return {name: value for name, value in pairs if value is not None}
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether it stands for all combinations of labels beyond the limit."""
+        return len(self.labels) < len(self.instrument.attributes)
 
     @property
     def count(self) -> int:
@@ -64,20 +76,27 @@ _Key = tuple[str, tuple[Label, ...]]
 
 
 class Table:
-    """All committed series. Read by any thread, changed by one through drafts."""
+    """All committed series. Read by any thread, changed by one through drafts.
 
-    def __init__(self, series: Iterable[Series] = ()) -> None:
+    An instrument has at most `limit` of them; further combinations of labels share one that says so:
+    https://opentelemetry.io/docs/specs/otel/metrics/sdk/#cardinality-limits
+    """
+
+    def __init__(self, series: Iterable[Series] = (), limit: int = MOST_SERIES) -> None:
         self._series = {(one.instrument.name, one.labels): one for one in series}
+        self._sizes = Counter(name for name, _ in self._series)
+        self._limit = limit
         self._lock = threading.Lock()
 
     def draft(self, now_ns: int) -> Draft:
         """Begin changes; series that they create start at `now_ns`."""
-        return Draft(self._series, now_ns)
+        return Draft(self._series, self._sizes, self._limit, now_ns)
 
     def commit(self, draft: Draft) -> None:
         """Make a draft visible, after the ledger has it."""
         with self._lock:
             self._series.update({(one.instrument.name, one.labels): one for one in draft.changed()})
+            self._sizes += draft.created
 
     def snapshot(self) -> list[Series]:
         """All series as they are now, ordered by name and labels; not to be changed."""
@@ -89,31 +108,32 @@ class Table:
     def values(self, attribute: str) -> Iterator[Label]:
         """Every value that occurs for a label."""
         for one in self.snapshot():
-            if attribute in one.instrument.attributes:
+            if attribute in one.instrument.attributes and not one.overflowed:
                 yield one.labels[one.instrument.attributes.index(attribute)]
 
 
-def load(conn: sqlite3.Connection) -> Table:
+def load(conn: sqlite3.Connection, limit: int = MOST_SERIES) -> Table:
     """The table as the ledger has it; series of instruments that have changed or gone are left behind."""
     known = {instrument.name: instrument for instrument in INSTRUMENTS}
     found = []
     for total in stored.load(conn):
         instrument, labels = known.get(total.instrument), dict(total.labels)
         buckets = list(total.buckets or ())
-        if instrument is None or not set(labels) <= set(instrument.attributes):
+        if instrument is None or not set(labels) <= {*instrument.attributes, OVERFLOW}:
             continue
+        overflowed = OVERFLOW in labels
         if len(buckets) == (len(instrument.buckets) + 1 if instrument.kind is Kind.HISTOGRAM else 0):
             found.append(
                 Series(
                     instrument,
-                    tuple(labels.get(name) for name in instrument.attributes),
+                    _OVERFLOWED if overflowed else tuple(labels.get(name) for name in instrument.attributes),
                     total.started_ns,
                     # The shortest spelling of the float is the sum that was stored.
                     Decimal(repr(total.value)) if instrument is COST else total.value,
                     buckets,
                 )
             )
-    return Table(found)
+    return Table(found, limit)
 
 
 def save(conn: sqlite3.Connection, draft: Draft) -> None:
@@ -136,9 +156,13 @@ def save(conn: sqlite3.Connection, draft: Draft) -> None:
 class Draft:
     """Changes to a table that can still be thrown away: touched series are copies."""
 
-    def __init__(self, base: dict[_Key, Series], now_ns: int) -> None:
+    def __init__(self, base: dict[_Key, Series], sizes: Mapping[str, int], limit: int, now_ns: int) -> None:
         self._base = base
+        self._sizes = sizes
+        self._limit = limit
         self._touched: dict[_Key, Series] = {}
+        self.created: Counter[str] = Counter()
+        """How many series of an instrument it adds."""
         self._now_ns = now_ns
 
     def add(self, instrument: Instrument, amount: Number, *labels: Label) -> None:
@@ -178,10 +202,16 @@ class Draft:
         series = self._touched.get(key)
         if series is None:
             base = self._base.get(key)
+            if base is None and labels and self._full(instrument.name):
+                return self._one(instrument, _OVERFLOWED)
             series = self._new(instrument, labels) if base is None else base.copy()
             self._touched[key] = series
         return series
 
+    def _full(self, name: str) -> bool:
+        return self._sizes.get(name, 0) + self.created[name] >= self._limit
+
     def _new(self, instrument: Instrument, labels: tuple[Label, ...]) -> Series:
+        self.created[instrument.name] += 1
         buckets = [0] * (len(instrument.buckets) + 1) if instrument.kind is Kind.HISTOGRAM else []
         return Series(instrument, labels, self._now_ns, buckets=buckets)

@@ -18,6 +18,7 @@ from proxy.names.metrics import Instrument
 
 MOST_WINDOWS = 16
 MOST_ACCOUNTS = 50
+MOST_LIMITS = 16
 _NAME = re.compile(r"[a-z0-9_]{1,16}")
 _LENGTH = re.compile(r"(\d{1,3})([hd])(?:_|$)")
 _SECONDS = {"h": 3_600, "d": 86_400}
@@ -39,6 +40,10 @@ class _Window:
     """The reset that goes with the utilization, or the longest it can hold where none was stated."""
     rejected_for: int | None = None
     """`resets_at` of the window that a cooldown was counted for; 0 if none was stated."""
+
+    def cools(self, now: float) -> bool:
+        """Whether it is a rejected window that has not been reset yet."""
+        return self.rejected_for is not None and now < (self.rejected_for or self.holds_until)
 
     def fresh(self, now: float) -> float | None:
         """The utilization, as long as it can still be true."""
@@ -84,6 +89,9 @@ class Windows:
         for account, windows in sorted(self._windows.items()):
             for name, window in sorted(windows.items()):
                 yield from _account_gauges(account, name, window, now)
+            if any(now < window.holds_until for window in windows.values()):
+                cools = any(window.cools(now) for window in windows.values())
+                yield metrics.CREDENTIAL_ACTIVE, (account,), int(not cools)
         for account, limits in sorted(self._limits.items()):
             for kind, limit in sorted(limits.items()):
                 yield from _limit_gauges(account, kind, limit, now)
@@ -145,8 +153,11 @@ class Windows:
         return _enters(window, reading.status, refused)
 
     def _learn_limit(self, reading: LimitReading, observed_at: int) -> None:
+        kinds = {known for limits in self._limits.values() for known in limits}
+        if _NAME.fullmatch(reading.kind) is None or (reading.kind not in kinds and len(kinds) >= MOST_LIMITS):
+            return
         limits = _room(self._limits, reading.account)
-        if limits is None or _NAME.fullmatch(reading.kind) is None:
+        if limits is None:
             return
         limit = limits.setdefault(reading.kind, _Limit())
         if observed_at >= limit.observed_at:

@@ -51,6 +51,7 @@ def run_observer(
             settings.retention,
             {name: endpoint.organization for name, endpoint in settings.endpoints.items()},
             main_account=settings.telemetry.main_account,
+            max_series=settings.telemetry.max_series,
             metric_interval_s=settings.telemetry.metric_interval,
             pages=pages,
         )

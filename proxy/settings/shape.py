@@ -125,6 +125,9 @@ class Telemetry(Struct, frozen=True, forbid_unknown_fields=True):
     metric_interval: Annotated[
         Wait, Meta(description="Time between two exports of metrics; OTEL_METRIC_EXPORT_INTERVAL gives it too.")
     ] = 15.0
+    max_series: Annotated[
+        Count, Meta(description="Series of one instrument; further ones share one labelled `otel_metric_overflow`.")
+    ] = 2_000
     otlp: Otlp = field(default_factory=Otlp)
 
 

@@ -34,7 +34,7 @@ def conn(folder: Folder) -> Iterator[sqlite3.Connection]:
 
 
 def projector(conn: sqlite3.Connection, folder: Folder) -> Projector:
-    return Projector(conn, folder, {"default": "acme", "production": None}, None, lambda: START_NS)
+    return Projector(conn, folder, {"default": "acme", "production": None}, None, clock_ns=lambda: START_NS)
 
 
 def drain(one: Projector) -> list[str]:

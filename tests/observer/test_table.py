@@ -101,3 +101,21 @@ def test_values_of_a_label_are_found_wherever_it_stands() -> None:
     draft.add(metrics.TOKENS_INPUT, 1, "default", "b")
     one.commit(draft)
     assert sorted(str(value) for value in one.values("model")) == ["a", "b"]
+
+
+def test_a_full_instrument_overflows_into_one_series_that_survives_a_restart(tmp_path: Path) -> None:
+    conn = writer(ledger(tmp_path).ledger)
+    with closing(conn):
+        for rounds in (1, 2):
+            one = table.load(conn, limit=2)
+            draft = one.draft(rounds)
+            for model in ("a", "b", "c", "d"):
+                draft.add(metrics.UNPRICED, 1, model)
+            with transaction(conn):
+                table.save(conn, draft)
+            one.commit(draft)
+    assert shown(one) == [
+        ("proxy.unpriced.requests", {"otel.metric.overflow": True}, 4, []),
+        ("proxy.unpriced.requests", {"model": "a"}, 2, []),
+        ("proxy.unpriced.requests", {"model": "b"}, 2, []),
+    ]

@@ -169,3 +169,22 @@ def test_what_is_left_of_a_limit_is_shown_for_minutes_and_the_limit_for_good() -
     assert gauge(windows, metrics.RATELIMIT_REMAINING, NOW + 359) == {("acme", "tokens"): -5}
     assert gauge(windows, metrics.RATELIMIT_REMAINING, NOW + 360) == {}
     assert gauge(windows, metrics.RATELIMIT_LIMIT, NOW + 10**6) == {("acme", "tokens"): 100}
+
+
+def test_a_credential_is_active_until_a_window_rejects_and_again_after_its_reset() -> None:
+    refusal = replace(answer(reading(status="rejected")), status=429)
+    windows = learnt(answer(reading()), answer(reading(account="other")), refusal)
+    assert gauge(windows, metrics.CREDENTIAL_ACTIVE) == {("acme",): 0, ("other",): 1}
+    allowed = answer(reading(resets_at=LATER + 18_000), at=LATER)
+    windows.learn(allowed)
+    assert gauge(windows, metrics.CREDENTIAL_ACTIVE, LATER) == {("acme",): 1}
+
+
+def test_a_credential_that_nothing_is_known_of_any_more_is_neither_active_nor_not() -> None:
+    assert gauge(learnt(answer(reading())), metrics.CREDENTIAL_ACTIVE, LATER) == {}
+
+
+def test_an_upstream_that_makes_up_limits_adds_at_most_sixteen() -> None:
+    readings = tuple(LimitReading("acme", f"limit_{number}", 10, 5, LATER) for number in range(100))
+    windows = learnt(answer(limits=readings), answer(limits=readings[50:]))
+    assert len(gauge(windows, metrics.RATELIMIT_LIMIT)) == 16

@@ -128,7 +128,8 @@ def test_prometheus_takes_only_the_health_family_from_the_proxy(stack: Stack, se
     assert scraped() == sorted(
         [f"{name}_{part}" for name in histograms for part in ("bucket", "count", "sum")]
         + [f"proxy_{name}_total" for name in counters]
-        + ["proxy_export_lag_seconds", "proxy_exporter_up", "proxy_ledger_size_bytes", "proxy_requests_open"]
+        + ["proxy_export_lag_seconds", "proxy_exporter_up", "proxy_requests_open"]
+        + ["proxy_ledger_free_bytes", "proxy_ledger_size_bytes"]
     )
 
 
@@ -194,6 +195,8 @@ _EXPOSITION = """\
 proxy_requests_open 1
 # TYPE proxy_ledger_size_bytes gauge
 proxy_ledger_size_bytes 4096
+# TYPE proxy_ledger_free_bytes gauge
+proxy_ledger_free_bytes 1e9
 # TYPE proxy_ledger_commit_ms_milliseconds histogram
 proxy_ledger_commit_ms_milliseconds_bucket{le="+Inf"} 1
 proxy_ledger_commit_ms_milliseconds_count 1
