@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from grafana_foundation_sdk.builders import dashboard as shape
+from grafana_foundation_sdk.builders import loki, prometheus
 
 from dashboards.house import ORANGE, RED, source_of
 from dashboards.signals import events
@@ -15,6 +16,7 @@ def rate_limited() -> shape.AnnotationQuery:
     return (
         marks.icon_color(RED)
         .expr(events.RATE_LIMITED)
+        .target(loki.Dataquery().ref_id("A").expr(events.RATE_LIMITED).query_type("range").max_lines(100))
         .title_format("429 Rate Limited")
         .text_format("{{error_message}}")
         .tag_keys("endpoint,model,error_type")
@@ -27,10 +29,11 @@ def cooldowns() -> shape.AnnotationQuery:
     return (
         marks.icon_color(ORANGE)
         .expr(events.COOLING)
+        .target(prometheus.Dataquery().ref_id("A").expr(events.COOLING).range().interval("30s"))
         .title_format("Cooling down")
         .text_format("{{credential}} may not be used")
         .tag_keys("credential")
-        .step("15s")
+        .step("30s")
     )
 
 

@@ -25,6 +25,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common, dashboard
 from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from dashboards.signals.signal import Signal, Source
 
@@ -34,6 +35,7 @@ Plot = TypeVar(
 
 NO_REQUESTS = "No requests in this time range"
 NO_READING = "No window reading yet: only answers to subscription accounts carry one"
+NO_HEALTH = "Nothing scraped from the proxy: is it running, and does Prometheus have its token?"
 
 GREEN, YELLOW, ORANGE, RED, BLUE, GRAY = "green", "yellow", "orange", "red", "blue", "gray"
 Steps = tuple[tuple[float | None, str], ...]
@@ -110,14 +112,17 @@ def ranking(
 
 
 def rows(title: str, description: str, *signals: Signal, empty: str = NO_REQUESTS) -> table.Panel:
-    """A table: log lines of a range query, or the present values of metrics, one row per series."""
-    panel = _plot(table.Panel(), title, description, signals, empty, instant=signals[0].source is Source.PROMETHEUS)
-    return panel.filterable(True).cell_height(common.TableCellHeight.SM)
+    """A table of log lines, or of metrics: one row per set of labels, one column per signal, named by its legend."""
+    metrics = signals[0].source is Source.PROMETHEUS
+    panel = table.Panel().filterable(True).cell_height(common.TableCellHeight.SM)
+    _plot(panel, title, description, signals, empty, instant=metrics, shape_of=PromQueryFormat.TABLE)
+    return _named_columns(panel, signals) if metrics else panel
 
 
 def heat(title: str, description: str, signal: Signal, *, empty: str = NO_REQUESTS) -> heatmap.Panel:
     """The buckets of a histogram over time."""
-    panel = _plot(heatmap.Panel(), title, description, (signal,), empty, instant=False)
+    panel = heatmap.Panel()
+    _plot(panel, title, description, (signal,), empty, instant=False, shape_of=PromQueryFormat.HEATMAP)
     return panel.calculate(False).color(_heat_colors()).show_legend()
 
 
@@ -142,12 +147,38 @@ def source_of(source: Source) -> common.DataSourceRef:
     return common.DataSourceRef(type_val=str(source), uid=f"${{{source}}}")
 
 
-def colored(panel: timeseries.Panel, colors: Mapping[str, str]) -> timeseries.Panel:
-    """Give the series whose names match a regular expression a colour."""
+def colored(panel: timeseries.Panel, colors: Mapping[str, str], mode: str = "fixed") -> timeseries.Panel:
+    """Give the series whose names match a regular expression a colour, or `shades` of it."""
     for regexp, color in colors.items():
-        fixed = dashboard.DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": color})
-        panel.override_by_regexp(f"/{regexp}/", [fixed])
+        panel.override_by_regexp(f"/{regexp}/", [_set("color", {"mode": mode, "fixedColor": color})])
     return panel
+
+
+def dashed(panel: timeseries.Panel, regexp: str) -> timeseries.Panel:
+    """Draw the series whose names match as thin dashes: what others are to be compared with."""
+    style: dict[str, object] = {"fill": "dash", "dash": [10, 10]}
+    properties = [("custom.lineStyle", style), ("custom.lineWidth", 1), ("custom.fillOpacity", 0)]
+    return panel.override_by_regexp(f"/{regexp}/", [_set(name, value) for name, value in properties])
+
+
+def graded(panel: table.Panel, column: str, steps: Steps) -> table.Panel:
+    """Colour the cells of a column by thresholds."""
+    levels = [{"value": value, "color": color} for value, color in steps]
+    return panel.override_by_name(
+        column,
+        [
+            _set("thresholds", {"mode": "absolute", "steps": levels}),
+            _set("custom.cellOptions", {"type": "color-background", "mode": "basic"}),
+        ],
+    )
+
+
+def named(panel: stat.Panel, names: Mapping[int, tuple[str, str]]) -> stat.Panel:
+    """Show words and colours in place of values."""
+    options = {
+        str(value): dashboard.ValueMappingResult(text=text, color=color) for value, (text, color) in names.items()
+    }
+    return panel.mappings([dashboard.ValueMap(options=options)])
 
 
 def limits(panel: timeseries.Panel, steps: Steps) -> timeseries.Panel:
@@ -157,24 +188,50 @@ def limits(panel: timeseries.Panel, steps: Steps) -> timeseries.Panel:
     )
 
 
-def _plot(panel: Plot, title: str, description: str, signals: tuple[Signal, ...], empty: str, *, instant: bool) -> Plot:
+def _plot(
+    panel: Plot,
+    title: str,
+    description: str,
+    signals: tuple[Signal, ...],
+    empty: str,
+    *,
+    instant: bool,
+    shape_of: PromQueryFormat = PromQueryFormat.TIME_SERIES,
+) -> Plot:
     (source,) = {signal.source for signal in signals}
     units = {signal.unit for signal in signals}
+    targets = [_target(ref, each, instant, shape_of) for ref, each in zip(ascii_uppercase, signals, strict=False)]
     panel.id(panel_id(title)).title(title).description(description).datasource(source_of(source)).no_value(empty)
-    panel.targets(
-        [_target(ref, signal, instant=instant) for ref, signal in zip(ascii_uppercase, signals, strict=False)]
-    )
+    panel.targets(targets)
     return panel.unit(units.pop()) if len(units) == 1 else panel
 
 
-def _target(ref: str, signal: Signal, *, instant: bool) -> Builder[Dataquery]:
+def _target(ref: str, signal: Signal, instant: bool, shape_of: PromQueryFormat) -> Builder[Dataquery]:
     source = source_of(signal.source)
     if signal.source is Source.LOKI:
-        lines = loki.Dataquery().ref_id(ref).datasource(source).expr(signal.expr).legend_format(signal.legend)
-        return lines.query_type("instant" if instant else "range")
+        logs_of = loki.Dataquery().ref_id(ref).datasource(source).expr(signal.expr).legend_format(signal.legend)
+        return logs_of.query_type("instant" if instant else "range")
     query = prometheus.Dataquery().ref_id(ref).datasource(source).expr(signal.expr).legend_format(signal.legend)
-    query.exemplar(signal.exemplars and not instant)
+    query.format(shape_of).exemplar(signal.exemplars and not instant)
     return query.instant() if instant else query.range()
+
+
+def _named_columns(panel: table.Panel, signals: tuple[Signal, ...]) -> table.Panel:
+    """Grafana calls the values of query B `Value #B`, those of a single query `Value`."""
+    names = (
+        ["Value"] if len(signals) == 1 else [f"Value #{ref}" for ref, _ in zip(ascii_uppercase, signals, strict=False)]
+    )
+    legends = {name: signal.legend for name, signal in zip(names, signals, strict=True)}
+    organize: dict[str, object] = {"excludeByName": {"Time": True}, "renameByName": legends}
+    panel.with_transformation(dashboard.DataTransformerConfig(id_val="merge", options={}))
+    panel.with_transformation(dashboard.DataTransformerConfig(id_val="organize", options=organize))
+    for signal in signals:
+        panel.override_by_name(signal.legend, [_set("unit", signal.unit), _set("noValue", "–")])
+    return panel
+
+
+def _set(name: str, value: object) -> dashboard.DynamicConfigValue:
+    return dashboard.DynamicConfigValue(id_val=name, value=value)
 
 
 def _legend() -> build.VizLegendOptions:

@@ -73,6 +73,9 @@ class Page:
             .build()
         )
         page.panels = list(_stacked(self.sections))
+        for variable in page.templating.list_val or []:
+            # What a hidden variable holds is computed: a link must not bring an old value along.
+            variable.skip_url_sync = variable.hide is dashboard.VariableHide.HIDE_VARIABLE
         return page
 
 

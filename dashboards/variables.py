@@ -41,8 +41,9 @@ def model() -> shape.QueryVariable:
 
 
 def key() -> shape.QueryVariable:
-    """Keys of the clients; log lines have them, metrics do not."""
-    return _filter("key", "Key", "label_values(proxy_key_info, key)")
+    """Keys of the clients."""
+    variable = _filter("key", "Key", "label_values(proxy_key_info, key)")
+    return variable.description("Only panels made of log lines can be narrowed by key")
 
 
 def window_age(window: windows.Window) -> shape.QueryVariable:

@@ -1,24 +1,39 @@
-"""Requests: rates, outcomes, errors, durations and sizes."""
+"""Requests: rates, outcomes, errors and sizes."""
 
 from __future__ import annotations
 
-from dashboards.signals.signal import SELECTED, SELECTED_ENDPOINTS, Signal, increase, quantile, rate
+from dashboards.signals.signal import SELECTED, Signal, increase, quantile, rate, ratio, share_name
 
 _COUNT = "proxy_request_count_total"
-_FAILED = f'{SELECTED},status_code=~"4..|5.."'
-_DURATION = "proxy_request_duration_ms_milliseconds"
+_ERRORS = "proxy_upstream_errors_total"
+_REFUSED = f'{SELECTED},status_code=~"4..|5.."'
+_FAILURES = "upstream_error|error_in_stream|truncated|upstream_timeout|upstream_unreachable|proxy_error|interrupted"
+_FAILED = f'{SELECTED},outcome=~"{_FAILURES}",status_code!~"4.."'
+"""Failures of the service, as the recording rules count them: a 4xx is the caller's own, leaving is no failure."""
 
-RATE_BY_STREAM = Signal(f"sum by (stream) ({rate(_COUNT, SELECTED)})", "reqps", "stream={{stream}}")
 RATE = Signal(f"sum({rate(_COUNT, SELECTED)})", "reqps", "total")
-RATE_BY_STATUS = Signal(f"sum by (status_code) ({rate(_COUNT, SELECTED)}) * 60", "short", "{{status_code}}")
+RATE_BY_STREAM = Signal(f"sum by (stream) ({rate(_COUNT, SELECTED)})", "reqps", "stream={{stream}}")
+RATE_BY_ENDPOINT = Signal(f"sum by (endpoint) ({rate(_COUNT, SELECTED)})", "reqps", "{{endpoint}}")
+PER_MINUTE_BY_STATUS = Signal(f"sum by (status_code) ({rate(_COUNT, SELECTED)}) * 60", "short", "{{status_code}}")
+PER_MINUTE_BY_OUTCOME = Signal(f"sum by (outcome) ({rate(_COUNT, SELECTED)}) * 60", "short", "{{outcome}}")
+
 TOTAL = Signal(f"sum({increase(_COUNT, SELECTED)})", "short", "requests")
+BY_ENDPOINT = Signal(f"topk(10, sum by (endpoint) ({increase(_COUNT, SELECTED)}))", "short", "{{endpoint}}")
+BY_MODEL = Signal(f"topk(10, sum by (model) ({increase(_COUNT, SELECTED)}))", "short", "{{model}}")
 
-ERRORS_BY_TYPE = Signal(
-    f"sum by (error_type) ({rate('proxy_upstream_errors_total', SELECTED_ENDPOINTS)})", "reqps", "{{error_type}}"
+FAILURES = Signal(
+    ratio(f"sum({increase(_COUNT, _FAILED)})", f"sum({increase(_COUNT, SELECTED)})"), "percentunit", "failed"
 )
-ERRORS_BY_STATUS = Signal(f"sum by (status_code) ({rate(_COUNT, _FAILED)})", "reqps", "HTTP {{status_code}}")
+FAILURES_BY_ENDPOINT = Signal(
+    ratio(f"sum by (endpoint) ({rate(_COUNT, _FAILED)})", f"sum by (endpoint) ({rate(_COUNT, SELECTED)})"),
+    "percentunit",
+    "{{endpoint}}",
+)
+ERRORS_BY_TYPE = Signal(f"sum by (error_type) ({rate(_ERRORS)})", "reqps", "{{error_type}}")
+ERRORS_BY_STATUS = Signal(f"sum by (status_code) ({rate(_COUNT, _REFUSED)})", "reqps", "HTTP {{status_code}}")
 
 
-def duration(share: float) -> Signal:
-    """Time until a request was over for the client."""
-    return Signal(quantile(share, _DURATION), "ms", f"p{share * 100:.0f}", exemplars=True)
+def body_size(share: float) -> Signal:
+    """Size of request bodies."""
+    name = share_name(share)
+    return Signal(quantile(share, "proxy_request_body_size_bytes"), "decbytes", name, exemplars=True)

@@ -22,7 +22,7 @@ class Signal:
     unit: str
     """A unit of Grafana: https://github.com/grafana/grafana/blob/main/packages/grafana-data/src/valueFormats"""
     legend: str = ""
-    """May hold labels: `{{model}}`."""
+    """May hold labels: `{{model}}`. In a table it names the column."""
     source: Source = Source.PROMETHEUS
     exemplars: bool = False
     """Show the traces behind a histogram."""
@@ -30,7 +30,8 @@ class Signal:
 
 SELECTED_ENDPOINTS = 'endpoint=~"$endpoint",endpoint!~"$elsewhere"'
 """Metrics know their endpoint but not its organisation, so endpoints of other organisations are taken out."""
-SELECTED = f'{SELECTED_ENDPOINTS},model=~"$model"'
+SELECTED_MODELS = 'model=~"$model"'
+SELECTED = f"{SELECTED_ENDPOINTS},{SELECTED_MODELS}"
 
 SERVICE = '{service_name="anthropic-proxy"}'
 SELECTED_FIELDS = '| organization=~"$organization" | endpoint=~"$endpoint" | model=~"$model" | key=~"$key"'
@@ -54,3 +55,13 @@ def quantile(share: float, histogram: str, where: str = SELECTED_ENDPOINTS, by: 
     """The value below which `share` (0..1) of a histogram lies, for each value of the labels `by`."""
     labels = f"le, {by}" if by else "le"
     return f"histogram_quantile({share}, sum by ({labels}) ({rate(f'{histogram}_bucket', where)}))"
+
+
+def ratio(part: str, whole: str) -> str:
+    """0..1, absent while there is nothing to divide by; 0 where only the part is absent."""
+    return f"({part} or {whole} * 0) / ({whole} > 0)"
+
+
+def share_name(share: float) -> str:
+    """The name of a quantile."""
+    return f"p{share * 100:.0f}"

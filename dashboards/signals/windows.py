@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dashboards.signals.signal import SERVICE, Signal, Source
+from dashboards.signals import tokens
+from dashboards.signals.signal import COMPLETED, SELECTED, Signal, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,18 +20,22 @@ class Window:
 
     @property
     def age(self) -> str:
-        """The variable that holds the seconds since it began."""
+        """The time since it began, by way of a variable."""
         return f"${{window_age_{self.name}}}s"
 
 
 FIVE_HOURS = Window("5h", 18_000)
 SEVEN_DAYS = Window("7d", 604_800)
 
-TOKEN_COUNTERS = {"IN": ("input", "cache_creation", "cache_read"), "OUT": ("output",)}
+_PROMPT = (tokens.INPUT, tokens.CACHE_CREATION, tokens.CACHE_READ)
+_ANSWER = (tokens.OUTPUT,)
 
 
 def age(window: Window) -> str:
-    """Whole seconds since the window began, within 1 and its length; its length while nothing is known."""
+    """Whole seconds since the window began, from 1 to its length; its length while nothing is known.
+
+    Once the reset has passed without a new reading, the next window is taken to have begun with it.
+    """
     reset = f'max(last_over_time(proxy_usage_resets_at{{window="{window.name}"}}[{window.name}]))'
     length = window.seconds
     return f"floor(clamp(time() - {reset} + {length} * ({reset} > bool time()), 1, {length})) or vector({length})"
@@ -41,26 +46,48 @@ def utilization(window: Window) -> Signal:
     return Signal(f'max(proxy_usage_utilization{{window="{window.name}"}})', "percent", window.name)
 
 
-def tokens(window: Window, field: str) -> Signal:
-    """Sum of a token field of the logs since the window began."""
-    query = f'{SERVICE} |= "completed" | model=~"$model" | unwrap {field} | __error__=""'
-    return Signal(f"sum(sum_over_time({query} [{window.age}]))", "short", f"{window.name} window", Source.LOKI)
+def resets_in(window: Window) -> Signal:
+    """Seconds until the window begins again."""
+    reset = f'max(proxy_usage_resets_at{{window="{window.name}"}})'
+    return Signal(f"{reset} - time() > 0", "s", window.name)
 
 
-def cumulative(window: Window, direction: str, *, by_model: bool) -> Signal:
-    """Tokens since the window began, at each moment in it; for panels whose time begins with the window.
+def total(window: Window, field: str) -> Signal:
+    """Sum of a token field of the log lines since the window began."""
+    summed = f'sum_over_time({COMPLETED} | unwrap {field} | __error__="" [{window.age}])'
+    return Signal(f"sum({summed})", "short", f"{window.name} window", Source.LOKI)
 
-    The base of a series is its last value before the window, else its first in it: totals never restart, and a new
-    series begins with 0.
+
+def prompt(window: Window) -> list[Signal]:
+    """Tokens sent since the window began, at each moment in it: the total, what of it the cache took, and by model."""
+    return [
+        Signal(f"sum({_grown(_PROMPT, window)})", "short", "IN: total"),
+        Signal(f"sum({_grown((tokens.CACHE_CREATION,), window)})", "short", "IN: cache writes"),
+        Signal(f"sum({_grown((tokens.CACHE_READ,), window)})", "short", "IN: cache reads"),
+        Signal(f"sum by (model) ({_grown(_PROMPT, window)})", "short", "IN: {{model}}"),
+    ]
+
+
+def answer(window: Window) -> list[Signal]:
+    """Tokens received since the window began, at each moment in it: the total, and by model."""
+    return [
+        Signal(f"sum({_grown(_ANSWER, window)})", "short", "OUT: total"),
+        Signal(f"sum by (model) ({_grown(_ANSWER, window)})", "short", "OUT: {{model}}"),
+    ]
+
+
+def _grown(counters: tuple[str, ...], window: Window) -> str:
+    """Growth of every series since the window began; for panels whose time begins with the window.
+
+    The base is the last value before the window, else the first in it: totals never restart, and a series that is
+    new begins with 0. Counters of equal labels are told apart by one more label, or `or` would drop all but one.
     """
-    parts = [_since_start(f"proxy_tokens_{kind}_total", window) for kind in TOKEN_COUNTERS[direction]]
-    series = " or ".join(f'label_replace({part}, "part", "{n}", "", "")' for n, part in enumerate(parts))
-    if by_model:
-        return Signal(f"sum by (model) ({series})", "short", f"{direction}: {{{{model}}}}")
-    return Signal(f"sum({series})", "short", f"{direction}: total")
+    parts = [_since_start(f"{counter}{{{SELECTED}}}", window) for counter in counters]
+    if len(parts) == 1:
+        return parts[0]
+    return " or ".join(f'label_replace({part}, "of", "{counters[n]}", "", "")' for n, part in enumerate(parts))
 
 
-def _since_start(counter: str, window: Window) -> str:
-    selected = f'{counter}{{model=~"$model"}}'
-    before = f"last_over_time({selected}[1d] @ start())"
-    return f"{selected} - ({before} or min_over_time({selected}[{window.age}] @ end()))"
+def _since_start(series: str, window: Window) -> str:
+    before = f"last_over_time({series}[1d] @ start())"
+    return f"{series} - ({before} or min_over_time({series}[{window.age}] @ end()))"
