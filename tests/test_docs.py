@@ -149,12 +149,6 @@ def test_settings_files_that_are_shown_are_right(page: Path, tmp_path: Path) -> 
         assert load(config=file, environ={}, folder=tmp_path).origins
 
 
-def test_the_stack_s_secrets_are_those_that_the_readme_makes() -> None:
-    compose = (ROOT / "docker-compose.yml").read_text("utf-8")
-    made = {secret for block in blocks(README, "sh") for secret in re.findall(r"for name in ([^;]+);", block)}
-    assert {secret for line in made for secret in line.split()} == set(re.findall(r"\./secrets/(\w+)\}", compose))
-
-
 @pytest.mark.parametrize(("variable", "example"), VARIABLE.findall(text(ROOT / "docs/settings.md")))
 def test_every_telemetry_variable_that_is_described_counts(variable: str, example: str) -> None:
     base = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_SAMPLER": "parentbased_traceidratio"}
