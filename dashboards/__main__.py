@@ -8,11 +8,11 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards import windows
+from dashboards import health, overview, windows
 from dashboards.page import Page
 
 FOLDER = Path(__file__).parent.parent / "grafana" / "dashboards"
-PAGES = (windows.page,)
+PAGES = (overview.page, windows.page, health.page)
 
 
 def written(page: Page) -> str:

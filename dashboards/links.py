@@ -10,8 +10,13 @@ from grafana_foundation_sdk.builders import dashboard as shape
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
+OVERVIEW = "anthropic-proxy-overview"
+WINDOWS = "anthropic-proxy-windows"
 REQUESTS = "anthropic-proxy-requests"
-"""uid of the dashboard that lists single requests."""
+COST = "anthropic-proxy-cost"
+LIMITS = "anthropic-proxy-limits"
+HEALTH = "anthropic-proxy-health"
+"""uids of the dashboards."""
 
 
 def between_pages(tags: Sequence[str]) -> list[Builder[dashboard.DashboardLink]]:
@@ -24,6 +29,11 @@ def requests(title: str = "Requests behind this", **variables: str) -> shape.Das
     """To the log lines of the same time range and filters; `variables` narrow them: model="${__field.labels.model}"."""
     narrower = "".join(f"&var-{name}={value}" for name, value in variables.items())
     return _link(title, f"/d/{REQUESTS}?${{__url_time_range}}&${{__all_variables}}{narrower}")
+
+
+def page(uid: str, title: str) -> shape.DashboardLink:
+    """To another dashboard, with the same time range and filters."""
+    return _link(title, f"/d/{uid}?${{__url_time_range}}&${{__all_variables}}")
 
 
 def trace(title: str = "Trace") -> shape.DashboardLink:

@@ -20,7 +20,7 @@ _NO_LIMITS = "No per-minute limits: only answers to API keys carry them"
 def page() -> Page:
     """The dashboard."""
     return Page(
-        uid="anthropic-proxy-windows",
+        uid=links.WINDOWS,
         title="Anthropic Proxy",
         description="Rate-limit windows of the account, the tokens that fill them, and the traffic of the proxy.",
         sections=(_windows(), _accounts(), _traffic(), _spending(), _proxy()),
@@ -113,7 +113,6 @@ def _traffic() -> Section:
                 "Failed Requests",
                 "Share of requests that failed for reasons other than the caller's own, in this time range.",
                 requests.FAILURES,
-                steps=((None, GREEN), (0.01, YELLOW), (0.05, RED)),
             ),
             number(
                 "Credential Cooldowns",
@@ -196,7 +195,7 @@ def _dial(window: Window) -> gauge.Panel:
 def _tokens(window: Window, answers: str) -> timeseries.Panel:
     panel = lines(
         f"{window.name} Window Tokens",
-        f"Tokens since the {window.name} window began, added up: prompts with what the cache took of them, and answers.",
+        f"Tokens since the {window.name} window began, added up: prompts with the part of the cache, and answers.",
         *windows.prompt(window),
         *windows.answer(window),
     )

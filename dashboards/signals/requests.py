@@ -7,9 +7,9 @@ from dashboards.signals.signal import SELECTED, Signal, increase, quantile, rate
 _COUNT = "proxy_request_count_total"
 _ERRORS = "proxy_upstream_errors_total"
 _REFUSED = f'{SELECTED},status_code=~"4..|5.."'
-_FAILURES = "upstream_error|error_in_stream|truncated|upstream_timeout|upstream_unreachable|proxy_error|interrupted"
-_FAILED = f'{SELECTED},outcome=~"{_FAILURES}",status_code!~"4.."'
-"""Failures of the service, as the recording rules count them: a 4xx is the caller's own, leaving is no failure."""
+_JUDGED = f'{SELECTED},outcome!~"client_disconnected|rejected",status_code!~"4.."'
+"""Requests that tell how the service does, as the recording rules have it: a 4xx is the caller's own."""
+_FAILED = f'{_JUDGED},outcome!="ok"'
 
 RATE = Signal(f"sum({rate(_COUNT, SELECTED)})", "reqps", "total")
 RATE_BY_STREAM = Signal(f"sum by (stream) ({rate(_COUNT, SELECTED)})", "reqps", "stream={{stream}}")
@@ -22,12 +22,7 @@ BY_ENDPOINT = Signal(f"topk(10, sum by (endpoint) ({increase(_COUNT, SELECTED)})
 BY_MODEL = Signal(f"topk(10, sum by (model) ({increase(_COUNT, SELECTED)}))", "short", "{{model}}")
 
 FAILURES = Signal(
-    ratio(f"sum({increase(_COUNT, _FAILED)})", f"sum({increase(_COUNT, SELECTED)})"), "percentunit", "failed"
-)
-FAILURES_BY_ENDPOINT = Signal(
-    ratio(f"sum by (endpoint) ({rate(_COUNT, _FAILED)})", f"sum by (endpoint) ({rate(_COUNT, SELECTED)})"),
-    "percentunit",
-    "{{endpoint}}",
+    ratio(f"sum({increase(_COUNT, _FAILED)})", f"sum({increase(_COUNT, _JUDGED)})"), "percentunit", "failed"
 )
 ERRORS_BY_TYPE = Signal(f"sum by (error_type) ({rate(_ERRORS)})", "reqps", "{{error_type}}")
 ERRORS_BY_STATUS = Signal(f"sum by (status_code) ({rate(_COUNT, _REFUSED)})", "reqps", "HTTP {{status_code}}")

@@ -41,9 +41,9 @@ UPSTREAM_ERROR = f'{SERVICE} |= "upstream error" {SELECTED_FIELDS}'
 """One log line per failed attempt or error inside a stream."""
 
 
-def rate(counter: str, where: str = SELECTED_ENDPOINTS) -> str:
+def rate(counter: str, where: str = SELECTED_ENDPOINTS, over: str = "$__rate_interval") -> str:
     """A counter's series per second."""
-    return f"rate({counter}{{{where}}}[$__rate_interval])"
+    return f"rate({counter}{{{where}}}[{over}])"
 
 
 def increase(counter: str, where: str = SELECTED_ENDPOINTS) -> str:
@@ -55,6 +55,11 @@ def quantile(share: float, histogram: str, where: str = SELECTED_ENDPOINTS, by: 
     """The value below which `share` (0..1) of a histogram lies, for each value of the labels `by`."""
     labels = f"le, {by}" if by else "le"
     return f"histogram_quantile({share}, sum by ({labels}) ({rate(f'{histogram}_bucket', where)}))"
+
+
+def quantile_of_all(share: float, histogram: str, where: str = SELECTED_ENDPOINTS) -> str:
+    """The same of all that the time range holds; absent, not NaN, when it holds nothing."""
+    return f"histogram_quantile({share}, sum by (le) ({rate(f'{histogram}_bucket', where, '$__range')})) >= 0"
 
 
 def ratio(part: str, whole: str) -> str:

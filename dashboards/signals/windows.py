@@ -79,8 +79,7 @@ def answer(window: Window) -> list[Signal]:
 def _grown(counters: tuple[str, ...], window: Window) -> str:
     """Growth of every series since the window began; for panels whose time begins with the window.
 
-    The base is the last value before the window, else the first in it: totals never restart, and a series that is
-    new begins with 0. Counters of equal labels are told apart by one more label, or `or` would drop all but one.
+    Counters of equal labels are told apart by one more label, or `or` would drop all but one.
     """
     parts = [_since_start(f"{counter}{{{SELECTED}}}", window) for counter in counters]
     if len(parts) == 1:
@@ -89,5 +88,7 @@ def _grown(counters: tuple[str, ...], window: Window) -> str:
 
 
 def _since_start(series: str, window: Window) -> str:
+    """Totals never restart: what was there before the window is the base, else the first value in it, 0 when new."""
+    now = f"last_over_time({series}[{window.age}])"
     before = f"last_over_time({series}[1d] @ start())"
-    return f"{series} - ({before} or min_over_time({series}[{window.age}] @ end()))"
+    return f"{now} - ({before} or min_over_time({series}[{window.age}] @ end()))"
