@@ -20,20 +20,20 @@ def written(page: Page) -> str:
     return json.dumps(page.dashboard(), cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], folder: Path = FOLDER) -> int:
     """Exit code: 1 when `--check` finds a difference, which it names."""
     texts = {f"{page.uid}.json": written(page) for page in (make() for make in PAGES)}
     if arguments == ["--check"]:
-        return _check(texts)
-    for path in FOLDER.glob("*.json"):
+        return _check(texts, folder)
+    for path in folder.glob("*.json"):
         path.unlink()
     for name, text in texts.items():
-        (FOLDER / name).write_text(text, "utf-8")
+        (folder / name).write_text(text, "utf-8")
     return 0
 
 
-def _check(texts: dict[str, str]) -> int:
-    there = {path.name: path.read_text("utf-8") for path in FOLDER.glob("*.json")}
+def _check(texts: dict[str, str], folder: Path) -> int:
+    there = {path.name: path.read_text("utf-8") for path in folder.glob("*.json")}
     wrong = sorted(name for name in there.keys() | texts.keys() if there.get(name) != texts.get(name))
     for name in wrong:
         print(f"grafana/dashboards/{name} is out of date: run `python -m dashboards`", file=sys.stderr)

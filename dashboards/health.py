@@ -7,7 +7,6 @@ from dashboards.annotations import every_annotation
 from dashboards.house import GREEN, NO_HEALTH, RED, UNWANTED, bars, lines, number
 from dashboards.page import Page, Section, band, section
 from dashboards.signals import health, stack, times
-from dashboards.signals.signal import Source
 
 _QUANTILES = (0.5, 0.95, 0.99)
 _UP = {1: ("up", GREEN), 0: ("down", RED)}
@@ -22,7 +21,7 @@ def page() -> Page:
         title="Proxy health",
         description="What the proxy adds to requests, what it lost, how its ledger does, and how the stack is.",
         sections=(_verdict(), _delay(), _delivery(), _ledger(), _stack()),
-        variables=[*map(variables.source, Source), *variables.filters()],
+        variables=variables.shared(),
         annotations=every_annotation(),
     )
 
@@ -138,7 +137,7 @@ def _ledger() -> Section:
             ),
             number(
                 "Refused Keys",
-                "Requests refused for a missing or wrong key in this time range. Many: a key expired, or someone tries.",
+                "Requests refused for a missing or wrong key. Many: a key expired, or someone tries.",
                 health.AUTH_FAILURES,
                 empty=NO_HEALTH,
             ),
@@ -177,7 +176,7 @@ def _stack() -> Section:
             8,
             lines(
                 "Samples Refused by the Servers",
-                "Log lines per minute that Loki discarded, and samples too old for Prometheus. Both are lost to Grafana.",
+                "Log lines per minute that Loki discarded, and samples too old for Prometheus. Both are lost.",
                 *(stack.DISCARDED, stack.TOO_OLD),
                 empty="Nothing was refused",
             ),

@@ -7,7 +7,6 @@ from dashboards.annotations import every_annotation
 from dashboards.house import FULL, bars, dashed, lines, number, ranking, rows
 from dashboards.page import Page, Section, band, section
 from dashboards.signals import cost, health, objectives, requests, times, windows
-from dashboards.signals.signal import Source
 
 _QUIET = "Nothing was judged yet: the recording rules need some minutes of requests"
 
@@ -19,7 +18,7 @@ def page() -> Page:
         title="Overview",
         description="How much goes through the proxy, how well, how fast and for how much; start here.",
         sections=(_now(), _red(), _objectives(), _top()),
-        variables=[*map(variables.source, Source), *variables.filters()],
+        variables=variables.shared(),
         annotations=every_annotation(),
     )
 

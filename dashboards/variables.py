@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from grafana_foundation_sdk.builders import dashboard as shape
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards.house import source_of
-from dashboards.signals import windows
+from dashboards.signals import choices, windows
 from dashboards.signals.signal import Source
 
+Variables = Sequence[Builder[dashboard.VariableModel]]
+
 _ALL = dashboard.VariableOption(text="All", value="$__all", selected=True)
+
+
+def shared() -> Variables:
+    """What every page has: its data sources, and what requests can be narrowed by."""
+    return [source(Source.PROMETHEUS), source(Source.LOKI), *filters()]
 
 
 def source(which: Source) -> shape.DatasourceVariable:
@@ -18,31 +28,19 @@ def source(which: Source) -> shape.DatasourceVariable:
     return shape.DatasourceVariable(str(which)).label(which.title()).type(str(which)).current(usual)
 
 
-def organization() -> shape.QueryVariable:
-    """Organisations of the endpoints."""
-    return _filter("organization", "Organization", "label_values(proxy_endpoint_info, organization)")
-
-
-def endpoint() -> shape.QueryVariable:
-    """Endpoints of the selected organisations."""
-    return _filter("endpoint", "Endpoint", 'label_values(proxy_endpoint_info{organization=~"$organization"}, endpoint)')
-
-
-def elsewhere() -> shape.QueryVariable:
-    """Hidden: endpoints of organisations that are not selected."""
-    query = 'label_values(proxy_endpoint_info{organization!~"$organization"}, endpoint)'
-    variable = _query("elsewhere", query).multi(True).include_all(True).current(_ALL)
-    return variable.hide(dashboard.VariableHide.HIDE_VARIABLE)
-
-
-def model() -> shape.QueryVariable:
-    """Models that requests asked for; `other` stands for all that no price is known for."""
-    return _filter("model", "Model", "label_values(proxy_request_count_total, model)")
+def filters() -> list[shape.QueryVariable]:
+    """Organisation, endpoint and model."""
+    return [
+        _filter("organization", "Organization", choices.ORGANIZATIONS),
+        _filter("endpoint", "Endpoint", choices.ENDPOINTS),
+        _elsewhere(),
+        _filter("model", "Model", choices.MODELS).description("Metrics call a model without a price `other`"),
+    ]
 
 
 def key() -> shape.QueryVariable:
     """Keys of the clients."""
-    variable = _filter("key", "Key", "label_values(proxy_key_info, key)")
+    variable = _filter("key", "Key", choices.KEYS)
     return variable.description("Only panels made of log lines can be narrowed by key")
 
 
@@ -54,9 +52,10 @@ def window_age(window: windows.Window) -> shape.QueryVariable:
     return variable.regex(r"/.* (\d+)\.?\d* .*/").current(length).hide(dashboard.VariableHide.HIDE_VARIABLE)
 
 
-def filters() -> list[shape.QueryVariable]:
-    """What every page about requests can be narrowed by."""
-    return [organization(), endpoint(), elsewhere(), model()]
+def _elsewhere() -> shape.QueryVariable:
+    """Hidden: endpoints of organisations that are not selected. Without any it is `()`, which matches nothing."""
+    variable = _query("elsewhere", choices.ENDPOINTS_ELSEWHERE).multi(True).include_all(True).current(_ALL)
+    return variable.hide(dashboard.VariableHide.HIDE_VARIABLE)
 
 
 def _filter(name: str, label: str, query: str) -> shape.QueryVariable:

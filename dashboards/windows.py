@@ -9,7 +9,6 @@ from dashboards.annotations import every_annotation
 from dashboards.house import BLUE, FULL, GREEN, NO_READING, RED, YELLOW, bars, colored, lines, number
 from dashboards.page import Page, Section, band, section
 from dashboards.signals import accounts, cost, health, requests, times, tokens, windows
-from dashboards.signals.signal import Source
 from dashboards.signals.windows import FIVE_HOURS, SEVEN_DAYS, Window
 
 _BOTH = (FIVE_HOURS, SEVEN_DAYS)
@@ -25,8 +24,7 @@ def page() -> Page:
         description="Rate-limit windows of the account, the tokens that fill them, and the traffic of the proxy.",
         sections=(_windows(), _accounts(), _traffic(), _spending(), _proxy()),
         variables=[
-            *map(variables.source, Source),
-            *variables.filters(),
+            *variables.shared(),
             variables.key(),
             *map(variables.window_age, _BOTH),
         ],
