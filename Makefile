@@ -22,7 +22,7 @@ demo: $(RUNTIME)/ready ## start it against a built-in upstream with sample traff
 	@exec $(RUNTIME)/bin/python -m proxy demo $(ARGS)
 test: $(DEV)/ready ## run the tests
 	$(DEV)/bin/python -m pytest -n auto -m "not stack" --ignore tests/stack $(ARGS)
-test-stack: $(DEV)/ready ## run the tests against real Prometheus, Loki and Collector, built once
+test-stack: $(DEV)/ready ## run the tests against real Prometheus, Loki, Collector and Alertmanager, built once
 	$(DEV)/bin/python -m tests.servers
 	$(DEV)/bin/python -m pytest tests/stack tests/servers $(ARGS)
 check: $(DEV)/ready ## lint, formatting and types

@@ -1,1 +1,1 @@
-"""Builds the real Prometheus, Loki and Collector that `tests/stack` runs against (`python -m tests.servers`)."""
+"""Brings the real servers that `tests/stack` runs against (`python -m tests.servers`)."""

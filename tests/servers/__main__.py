@@ -1,4 +1,4 @@
-"""`python -m tests.servers`: builds what is not in the cache yet, one line per server."""
+"""`python -m tests.servers`: builds what is not in the cache yet, one line per server; without Go, containers do."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ from pathlib import Path
 from types import FrameType
 
 from tests.servers.building import BuildError, build, check_go, remove_unfinished
-from tests.servers.cache import cache_folder, is_built
+from tests.servers.cache import cache_folder, in_containers, is_built
+from tests.servers.containers import engine_answers, prepare
 from tests.servers.recipes import RECIPES, Recipe
 
 
 def main() -> int:
-    """Exit code 0 when every server is in the cache, 1 when one could not be built."""
+    """Exit code 0 when every server can be started, 1 when one can be neither built nor run in a container."""
     signal.signal(signal.SIGTERM, _leave)
     cache = cache_folder()
     try:
         with _only_one_builder(cache):
             missing = [recipe for recipe in RECIPES if not is_built(recipe, cache)]
             if missing:
-                check_go()
-                remove_unfinished(cache)
-            for recipe in missing:
-                _build_visibly(recipe, cache)
+                _bring(missing, cache)
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1
@@ -36,6 +34,22 @@ def main() -> int:
     programs = ", ".join(f"{recipe.name} {recipe.version}" for recipe in RECIPES)
     print(f"servers ready in {cache}: {programs}")
     return 0
+
+
+def _bring(missing: list[Recipe], cache: Path) -> None:
+    """Builds what is missing, or has containers of the same versions take its place. Raises BuildError."""
+    try:
+        check_go()
+    except BuildError as error:
+        if not engine_answers():
+            raise
+        print(f"{error} Docker answers: containers of the same versions take their place.", flush=True)
+        for recipe in missing:
+            prepare(recipe, in_containers(recipe, cache))
+    else:
+        remove_unfinished(cache)
+        for recipe in missing:
+            _build_visibly(recipe, cache)
 
 
 def _build_visibly(recipe: Recipe, cache: Path) -> None:

@@ -27,7 +27,9 @@ class BuildError(Exception):
 def check_go() -> None:
     """Raises BuildError unless the `go` that would run (toolchain switching included) is new enough."""
     needed = ".".join(map(str, GO_MINIMUM))
-    remedy = f"the servers of the stack tests are built with Go {needed} or newer (https://go.dev/dl/)"
+    remedy = (
+        f"the servers of the stack tests are built with Go {needed} or newer (https://go.dev/dl/), or run by Docker"
+    )
     if shutil.which("go") is None:
         raise BuildError(f"`go` is not installed: {remedy}.")
     with tempfile.TemporaryDirectory() as folder:

@@ -27,13 +27,20 @@ def is_built(recipe: Recipe, cache: Path) -> bool:
     return all((cache / recipe.folder / program).is_file() for program in recipe.programs)
 
 
-def program(server: str, name: str | None = None) -> Path:
-    """Path of a built program (the server itself unless named).
+def in_containers(recipe: Recipe, cache: Path) -> Path:
+    """The folder of the scripts that stand in for its programs where it cannot be built."""
+    return cache / "in-containers" / recipe.folder
 
-    Raises FileNotFoundError, saying what to run, if it was not built.
+
+def program(server: str, name: str | None = None) -> Path:
+    """Path of a program (the server itself unless named): the built one, else the script that runs it in a container.
+
+    Raises FileNotFoundError, saying what to run, if there is neither.
     """
-    chosen = recipe(server)
-    path = cache_folder() / chosen.folder / (name or chosen.programs[0])
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing: run `python -m tests.servers` once (or `make test-stack`)")
-    return path
+    chosen, cache = recipe(server), cache_folder()
+    built = cache / chosen.folder / (name or chosen.programs[0])
+    script = in_containers(chosen, cache) / built.name
+    found = next((path for path in (built, script) if path.is_file()), None)
+    if found is None:
+        raise FileNotFoundError(f"{built} is missing: run `python -m tests.servers` once (or `make test-stack`)")
+    return found

@@ -1,6 +1,6 @@
 """What is built and how: the one table of server versions.
 
-`docker-compose.yml` names the same versions (`tests/test_stack_files.py` compares them). Standard library only, so
+`docker-compose.yml` names the same versions (`tests/stack_files` compares them). Standard library only, so
 that the build needs no environment.
 """
 
@@ -19,7 +19,7 @@ COLLECTOR_STABLE = "1.65.0"
 """The providers of collector 0.159.0 carry a version of their own."""
 
 GO_MINIMUM = (1, 26, 5)
-"""What Loki's own module asks for, the highest of the three."""
+"""What Loki's own module asks for, the highest of all."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class Recipe:
     """Container image of the same version, as `docker-compose.yml` names it; None for a tool that no container runs."""
     programs: tuple[str, ...]
     """File names under `out/` once the commands have run; the first is the server."""
+    in_image: tuple[str, ...]
+    """What runs each of these in a container: its path in the image; without an image, a command of Docker's."""
     files: tuple[tuple[str, str], ...]
     """(name, text) of what is written before the commands run."""
     commands: tuple[tuple[str, ...], ...]
@@ -131,6 +133,7 @@ RECIPES = (
         version=ALERTMANAGER,
         image=f"prom/alertmanager:v{ALERTMANAGER}",
         programs=("alertmanager", "amtool"),
+        in_image=("/bin/alertmanager", "/bin/amtool"),
         files=(("go.mod", _ALERTMANAGER_MODULE),),
         commands=(
             _go_build("github.com/prometheus/alertmanager/cmd/alertmanager", "netgo", "alertmanager"),
@@ -143,6 +146,7 @@ RECIPES = (
         version=COMPOSE,
         image=None,
         programs=("docker-compose",),
+        in_image=("docker compose",),
         files=(("go.mod", _COMPOSE_MODULE),),
         commands=(_go_build("github.com/docker/compose/v2/cmd", "netgo", "docker-compose"),),
         cold_seconds=120,
@@ -152,6 +156,7 @@ RECIPES = (
         version=COLLECTOR,
         image=f"otel/opentelemetry-collector-contrib:{COLLECTOR}",
         programs=("otelcol",),
+        in_image=("/otelcol-contrib",),
         files=(("manifest.yaml", _COLLECTOR_MANIFEST),),
         commands=(("go", "run", f"go.opentelemetry.io/collector/cmd/builder@v{COLLECTOR}", "--config=manifest.yaml"),),
         cold_seconds=135,
@@ -161,6 +166,7 @@ RECIPES = (
         version=PROMETHEUS,
         image=f"prom/prometheus:v{PROMETHEUS}",
         programs=("prometheus", "promtool"),
+        in_image=("/bin/prometheus", "/bin/promtool"),
         files=(("go.mod", _PROMETHEUS_MODULE),),
         commands=(
             _go_build("github.com/prometheus/prometheus/cmd/prometheus", "netgo,remove_all_sd", "prometheus"),
@@ -173,6 +179,7 @@ RECIPES = (
         version=LOKI,
         image=f"grafana/loki:{LOKI}",
         programs=("loki",),
+        in_image=("/usr/bin/loki",),
         files=(("go.mod", _LOKI_MODULE),),
         commands=(_go_build("github.com/grafana/loki/v3/cmd/loki", "netgo", "loki"),),
         cold_seconds=240,

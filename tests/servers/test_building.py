@@ -22,6 +22,7 @@ def _recipe(script: str) -> Recipe:
         version="1.2.3",
         image="example:1.2.3",
         programs=("server", "tool"),
+        in_image=("/bin/server", "/bin/tool"),
         files=(("source", "the source\n"),),
         commands=(("sh", "-c", "mkdir out && cp source out/server"), ("sh", "-c", script)),
         cold_seconds=1,
