@@ -21,9 +21,12 @@ def written(page: Page) -> str:
 
 
 def main(arguments: list[str], folder: Path = FOLDER) -> int:
-    """Exit code: 1 when `--check` finds a difference, which it names."""
+    """Exit code: 1 when `--check` finds a difference, which it names; 2 for any other argument."""
+    if arguments not in ([], ["--check"]):
+        print("usage: python -m dashboards [--check]", file=sys.stderr)
+        return 2
     texts = {f"{page.uid}.json": written(page) for page in (make() for make in PAGES)}
-    if arguments == ["--check"]:
+    if arguments:
         return _check(texts, folder)
     for path in folder.glob("*.json"):
         path.unlink()

@@ -1,0 +1,37 @@
+"""Ways on from a panel lead somewhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from urllib.parse import unquote
+
+from dashboards import links
+from tests.dashboards.walking import dashboards, texts
+
+
+def test_links_lead_to_dashboards_that_exist() -> None:
+    uids = {each.uid for each in dashboards()}
+    for uid, text in texts().items():
+        assert set(re.findall(r"/d/([\w-]+)", text)) <= uids, uid
+
+
+def test_links_between_dashboards_keep_time_and_filters() -> None:
+    for text in texts().values():
+        for url in re.findall(r'"(/d/[^"]*)"', text):
+            assert "${__url_time_range}" in url
+            assert "${__all_variables}" in url
+
+
+def test_a_trace_opens_in_explore_on_the_chosen_tempo() -> None:
+    url = links.trace().build().url
+    assert url is not None
+    panes = json.loads(unquote(url.partition("panes=")[2]))
+    [query] = panes["a"]["queries"]
+    assert (panes["a"]["datasource"], query["query"]) == ("${tempo}", "${__value.raw}")
+
+
+def test_narrower_filters_go_along_to_the_requests() -> None:
+    url = links.requests(model="${__field.labels.model}").build().url
+    assert url is not None
+    assert url.endswith("&var-model=${__field.labels.model}")
