@@ -15,6 +15,7 @@ from grafana_foundation_sdk.builders import (
     loki,
     prometheus,
     stat,
+    statetimeline,
     table,
     text,
     timeseries,
@@ -30,7 +31,15 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from dashboards.signals.signal import Signal, Source
 
 Plot = TypeVar(
-    "Plot", timeseries.Panel, stat.Panel, gauge.Panel, bargauge.Panel, table.Panel, heatmap.Panel, logs.Panel
+    "Plot",
+    timeseries.Panel,
+    stat.Panel,
+    gauge.Panel,
+    bargauge.Panel,
+    table.Panel,
+    heatmap.Panel,
+    logs.Panel,
+    statetimeline.Panel,
 )
 
 NO_REQUESTS = "No requests in this time range"
@@ -45,6 +54,10 @@ FULL: Steps = ((None, GREEN), (60, YELLOW), (80, ORANGE), (95, RED))
 UNWANTED: Steps = ((None, GREEN), (1, YELLOW), (5, RED))
 """Counts of what should not happen."""
 NEUTRAL: Steps = ((None, BLUE),)
+Names = Mapping[int, tuple[str, str]]
+"""Value → the words and the colour that stand for it."""
+MOST_LINES = 1_000
+"""Log lines in a table: more are slow to draw."""
 
 
 def lines(title: str, description: str, *signals: Signal, empty: str = NO_REQUESTS) -> timeseries.Panel:
@@ -119,6 +132,18 @@ def rows(title: str, description: str, *signals: Signal, empty: str = NO_REQUEST
     return _named_columns(panel, signals) if metrics else panel
 
 
+def sums(title: str, description: str, *signals: Signal, empty: str = NO_REQUESTS) -> table.Panel:
+    """A table of sums over log lines; `tables` gives it its columns."""
+    panel = table.Panel().filterable(True).cell_height(common.TableCellHeight.SM)
+    return _plot(panel, title, description, signals, empty, instant=True)
+
+
+def states(title: str, description: str, signal: Signal, names: Names, *, empty: str) -> statetimeline.Panel:
+    """One lane per series, in the words and colours of its values."""
+    panel = _plot(statetimeline.Panel(), title, description, (signal,), empty, instant=False)
+    return panel.mappings([_worded(names)]).show_value(common.VisibilityMode.AUTO).row_height(0.8).fill_opacity(80)
+
+
 def heat(title: str, description: str, signal: Signal, *, empty: str = NO_REQUESTS) -> heatmap.Panel:
     """The buckets of a histogram over time."""
     panel = heatmap.Panel()
@@ -173,12 +198,9 @@ def graded(panel: table.Panel, column: str, steps: Steps) -> table.Panel:
     )
 
 
-def named(panel: stat.Panel, names: Mapping[int, tuple[str, str]]) -> stat.Panel:
+def named(panel: stat.Panel, names: Names) -> stat.Panel:
     """Show words and colours in place of values."""
-    options = {
-        str(value): dashboard.ValueMappingResult(text=text, color=color) for value, (text, color) in names.items()
-    }
-    return panel.mappings([dashboard.ValueMap(options=options)])
+    return panel.mappings([_worded(names)])
 
 
 def limits(panel: timeseries.Panel, steps: Steps) -> timeseries.Panel:
@@ -210,7 +232,7 @@ def _target(ref: str, signal: Signal, instant: bool, shape_of: PromQueryFormat) 
     source = source_of(signal.source)
     if signal.source is Source.LOKI:
         logs_of = loki.Dataquery().ref_id(ref).datasource(source).expr(signal.expr).legend_format(signal.legend)
-        return logs_of.query_type("instant" if instant else "range")
+        return logs_of.query_type("instant") if instant else logs_of.query_type("range").max_lines(MOST_LINES)
     query = prometheus.Dataquery().ref_id(ref).datasource(source).expr(signal.expr).legend_format(signal.legend)
     query.format(shape_of).exemplar(signal.exemplars and not instant)
     return query.instant() if instant else query.range()
@@ -228,6 +250,13 @@ def _named_columns(panel: table.Panel, signals: tuple[Signal, ...]) -> table.Pan
     for signal in signals:
         panel.override_by_name(signal.legend, [_set("unit", signal.unit), _set("noValue", "–")])
     return panel
+
+
+def _worded(names: Names) -> dashboard.ValueMap:
+    results = {
+        str(value): dashboard.ValueMappingResult(text=text, color=color) for value, (text, color) in names.items()
+    }
+    return dashboard.ValueMap(options=results)
 
 
 def _set(name: str, value: object) -> dashboard.DynamicConfigValue:

@@ -27,8 +27,12 @@ def between_pages(tags: Sequence[str]) -> list[Builder[dashboard.DashboardLink]]
 
 def requests(title: str = "Requests behind this", **variables: str) -> shape.DashboardLink:
     """To the log lines of the same time range and filters; `variables` narrow them: model="${__field.labels.model}"."""
-    narrower = "".join(f"&var-{name}={value}" for name, value in variables.items())
-    return _link(title, f"/d/{REQUESTS}?${{__url_time_range}}&${{__all_variables}}{narrower}")
+    if not variables:
+        return page(REQUESTS, title)
+    # Of two values of one variable in an address, one of them All, Grafana takes All: a filter is kept or narrowed.
+    kept = [f"${{{name}:queryparam}}" for name in ("organization", "endpoint", "model") if name not in variables]
+    narrower = [f"var-{name}={value}" for name, value in variables.items()]
+    return _link(title, "&".join([f"/d/{REQUESTS}?${{__url_time_range}}", *kept, *narrower]))
 
 
 def page(uid: str, title: str) -> shape.DashboardLink:
