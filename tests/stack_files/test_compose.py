@@ -144,6 +144,12 @@ def test_the_home_dashboard_is_one_that_is_mounted() -> None:
     assert (ROOT / folder / path.name).is_file()
 
 
+def test_the_readme_names_the_files_of_the_demo() -> None:
+    [files] = re.findall(r"COMPOSE_FILE=(\S+)", text("README.md"))
+    assert files.split(":") == ["docker-compose.yml", "compose.demo.yml"]
+    assert all((ROOT / file).is_file() for file in files.split(":"))
+
+
 def _settings(proxy: Service, folder: Path) -> Settings:
     token = folder / "inspector_token"
     token.write_text("the token of the tests\n")

@@ -32,7 +32,8 @@ def volumes(tmp_path: Path) -> Path:
 
 
 def _init(volumes: Path, *command: str, given: str = "", umask: int = 0o022) -> subprocess.CompletedProcess[str]:
-    script = [*_POWERS, sys.executable, str(ROOT / "init/first_start.py"), str(volumes), *command]
+    """As in the container: with nothing but the standard library."""
+    script = [*_POWERS, sys.executable, "-I", "-S", str(ROOT / "init/first_start.py"), str(volumes), *command]
     return subprocess.run(script, input=given, capture_output=True, text=True, umask=umask, check=False)
 
 
