@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PRODUCT = sorted((ROOT / "proxy").rglob("*.py"))
-MODULES = sorted(path for room in ("proxy", "dashboards", "benchmarks") for path in (ROOT / room).rglob("*.py"))
+MODULES = sorted(path for room in ("proxy", "dashboards", "benchmarks", "init") for path in (ROOT / room).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 BASE = {"exchange", "lines", "names", "settings", "version"}
