@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import msgspec
 
 _ANSWER_SECONDS = 60
+_MOST_LINES = 1_000
+"""Of a page, which must not have more than 4 MiB inside Loki."""
 
 
 class QueryRefusedError(Exception):
@@ -40,6 +42,14 @@ class Line:
     text: str
 
 
+@dataclass(frozen=True)
+class Found:
+    """What a query gave: numbers, or log lines from the oldest to the newest."""
+
+    series: list[Series]
+    lines: list[Line]
+
+
 class _Result(msgspec.Struct):
     metric: dict[str, str] = {}
     value: tuple[float, str] | None = None
@@ -51,21 +61,29 @@ class _Stream(msgspec.Struct):
     values: list[tuple[str, str]]
 
 
-class _Numbers(msgspec.Struct, rename={"result_type": "resultType"}):
+class _Data(msgspec.Struct, rename="camel"):
     result_type: str
-    result: list[_Result]
+    result: msgspec.Raw
 
 
-class _Streams(msgspec.Struct):
-    result: list[_Stream]
+class _Reply(msgspec.Struct):
+    data: _Data
 
 
-class _NumbersReply(msgspec.Struct):
-    data: _Numbers
+class _Texts(msgspec.Struct):
+    data: list[str]
 
 
-class _StreamsReply(msgspec.Struct):
-    data: _Streams
+class _Exemplar(msgspec.Struct):
+    labels: dict[str, str]
+
+
+class _Exemplars(msgspec.Struct):
+    exemplars: list[_Exemplar]
+
+
+class _ExemplarsReply(msgspec.Struct):
+    data: list[_Exemplars]
 
 
 @dataclass(frozen=True)
@@ -77,20 +95,28 @@ class Server:
     """Path of its query API: `/api/v1` or `/loki/api/v1`."""
 
     def instant(self, expression: str, at: float) -> list[Series]:
-        """The value of every series at that time."""
-        return _series(self._get("query", query=expression, time=_text(at)))
+        """The value of every series at that time; of a range vector, its recorded samples."""
+        return self.ask(expression, at).series
 
-    def range(self, expression: str, start: float, end: float, step: int) -> list[Series]:
+    def range(self, expression: str, start: float, end: float, step: float) -> list[Series]:
         """Every series at start, start + step seconds, … end."""
-        times = {"start": _text(start), "end": _text(end), "step": str(step)}
-        return _series(self._get("query_range", query=expression, **times))
+        return self.ask_range(expression, start, end, step).series
 
     def lines(self, expression: str, start: float, end: float, limit: int = 1000) -> list[Line]:
         """Log lines, oldest first (Loki only)."""
         times = {"start": _text(start), "end": _text(end), "limit": str(limit), "direction": "forward"}
-        reply = msgspec.json.decode(self._get("query_range", query=expression, **times), type=_StreamsReply)
-        found = [Line(int(time), one.stream, text) for one in reply.data.result for time, text in one.values]
-        return sorted(found, key=lambda line: line.time_ns)
+        return _found(self._get("query_range", query=expression, **times)).lines
+
+    def every_line(self, expression: str, start: float, end: float) -> list[Line]:
+        """All log lines, however many (Loki only)."""
+        found: dict[tuple[int, str], Line] = {}
+        since = start
+        while True:
+            page = self.lines(expression, since, end, _MOST_LINES)
+            found |= {(line.time_ns, line.text): line for line in page}
+            if len(page) < _MOST_LINES:
+                return list(found.values())
+            since = page[-1].time_ns / 1e9 - 0.001
 
     def value(self, expression: str, at: float) -> float:
         """The one number an expression has at that time; NaN for no series, ValueError for several."""
@@ -98,6 +124,27 @@ class Server:
         if len(found) > 1:
             raise ValueError(f"{len(found)} series instead of one: {expression}")
         return found[0].last if found else math.nan
+
+    def ask(self, expression: str, at: float) -> Found:
+        """What a query gives at that time."""
+        return _found(self._get("query", query=expression, time=_text(at)))
+
+    def ask_range(self, expression: str, start: float, end: float, step: float, limit: int = 1000) -> Found:
+        """What a query gives between start and end: numbers every `step` seconds, or the newest `limit` log lines."""
+        times = {"start": _text(start), "end": _text(end), "step": _text(step), "limit": str(limit)}
+        return _found(self._get("query_range", query=expression, **times))
+
+    def label_values(self, label: str, selector: str | None, start: float, end: float) -> list[str]:
+        """Values of a label, of those series only that a selector finds (Prometheus only)."""
+        times = {"start": _text(start), "end": _text(end)}
+        matching = {} if selector is None else {"match[]": selector}
+        return msgspec.json.decode(self._get(f"label/{label}/values", **matching, **times), type=_Texts).data
+
+    def exemplars(self, expression: str, start: float, end: float) -> list[dict[str, str]]:
+        """Labels of all exemplars of the series that a query reads (Prometheus only)."""
+        reply = self._get("query_exemplars", query=expression, start=_text(start), end=_text(end))
+        found = msgspec.json.decode(reply, type=_ExemplarsReply).data
+        return [exemplar.labels for series in found for exemplar in series.exemplars]
 
     def _get(self, call: str, **parameters: str) -> bytes:
         url = f"{self.address}{self.api}/{call}?{urllib.parse.urlencode(parameters)}"
@@ -120,9 +167,15 @@ def loki(address: str) -> Server:
     return Server(address, "/loki/api/v1")
 
 
-def _series(reply: bytes) -> list[Series]:
-    found = msgspec.json.decode(reply, type=_NumbersReply).data.result
-    return [_one_series(result) for result in found]
+def _found(reply: bytes) -> Found:
+    data = msgspec.json.decode(reply, type=_Reply).data
+    if data.result_type == "streams":
+        streams = msgspec.json.decode(data.result, type=list[_Stream])
+        lines = [Line(int(time), one.stream, text) for one in streams for time, text in one.values]
+        return Found([], sorted(lines, key=lambda line: line.time_ns))
+    if data.result_type == "scalar":
+        return Found([_one_series(_Result(value=msgspec.json.decode(data.result, type=tuple[float, str])))], [])
+    return Found([_one_series(one) for one in msgspec.json.decode(data.result, type=list[_Result])], [])
 
 
 def _one_series(result: _Result) -> Series:

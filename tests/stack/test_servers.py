@@ -17,7 +17,8 @@ from contextlib import contextmanager
 import msgspec
 import pytest
 
-from tests.stack import dashboard
+from tests.stack.grafana.evaluating import Evaluation, evaluate
+from tests.stack.grafana.shape import REFERENCE, load
 from tests.stack.reading_back import Server, loki, prometheus
 from tests.stack.running import Stack, wait_until
 from tests.stack.sending import Call, Sender, sender
@@ -55,35 +56,35 @@ def sent(stack: Stack, servers: dict[str, Server]) -> Iterator[Sender]:
 
 
 @pytest.fixture(scope="module")
-def shown(sent: Sender, servers: dict[str, Server]) -> dashboard.Evaluation:
+def shown(sent: Sender, servers: dict[str, Server]) -> Evaluation:
     """The reference dashboard over what was sent."""
-    return dashboard.evaluate(dashboard.load(dashboard.DASHBOARD.read_bytes()), servers, time.time())
+    return evaluate(load(REFERENCE.read_bytes()), servers, time.time())
 
 
-def test_every_query_of_the_reference_dashboard_is_found_and_has_data(shown: dashboard.Evaluation) -> None:
-    assert len(shown.answers) == dashboard.DASHBOARD.read_text().count('"expr"') - len(shown.annotations) == 30
-    assert [answer.query for answer in shown.answers if not answer.has_data] == []
+def test_every_query_of_the_reference_dashboard_is_found_and_has_data(shown: Evaluation) -> None:
+    assert len(shown.answers) == REFERENCE.read_text().count('"expr"') - len(shown.annotations) == 30
+    assert [str(answer.query) for answer in shown.answers if not answer.has_data] == []
 
 
-def test_window_variables_are_whole_seconds_since_the_window_began(shown: dashboard.Evaluation) -> None:
-    assert set(shown.variables) == {"window_age_5h", "window_age_7d"}
-    age_5h, age_7d = (int(shown.variables[name]) for name in ("window_age_5h", "window_age_7d"))
+def test_window_variables_are_whole_seconds_since_the_window_began(shown: Evaluation) -> None:
+    assert set(shown.values) == {"window_age_5h", "window_age_7d"}
+    age_5h, age_7d = (int(shown.value(name)) for name in ("window_age_5h", "window_age_7d"))
     assert 3 * 3600 <= age_5h < 3 * 3600 + 600
     assert 4 * 86400 <= age_7d < 4 * 86400 + 600
 
 
-def test_annotation_marks_each_429_with_its_message(shown: dashboard.Evaluation, sent: Sender) -> None:
-    [lines] = shown.annotations.values()
-    assert len(lines) == sum(call.status == 429 for call in sent.sent)
-    assert {line.labels["error_message"] for line in lines} == {"rate_limit_error happened"}
+def test_annotation_marks_each_429_with_its_message(shown: Evaluation, sent: Sender) -> None:
+    [marks] = shown.annotations.values()
+    assert len(marks.lines) == sum(call.status == 429 for call in sent.sent)
+    assert {line.labels["error_message"] for line in marks.lines} == {"rate_limit_error happened"}
 
 
-def test_panels_show_exactly_what_was_sent(shown: dashboard.Evaluation, sent: Sender) -> None:
+def test_panels_show_exactly_what_was_sent(shown: Evaluation, sent: Sender) -> None:
     assert _number(shown, "Total Requests", "A") == len(sent.sent)
     assert _number(shown, "5h Utilization", "A") == 41.5
     assert _number(shown, "Window Tokens In", "A") == sum(call.input_tokens for call in sent.sent)
     assert _number(shown, "Window Tokens Out", "B") == sum(call.output_tokens for call in sent.sent)
-    [cumulated] = shown.answer("5h Window Tokens", "A").range
+    [cumulated] = shown.answer("5h Window Tokens", "A").series
     assert sum(value for _, value in cumulated.points) == sum(call.output_tokens for call in sent.sent)
 
 
@@ -147,9 +148,8 @@ def _arrived(servers: dict[str, Server], calls: int) -> bool:
     return counted == calls and logged == calls
 
 
-def _number(shown: dashboard.Evaluation, panel: str, ref: str) -> float:
-    answer = shown.answer(panel, ref)
-    [series] = answer.instant
+def _number(shown: Evaluation, panel: str, ref: str) -> float:
+    [series] = shown.answer(panel, ref).series
     assert not math.isnan(series.last)
     return series.last
 

@@ -1,0 +1,107 @@
+"""One installation for all tests of this folder: servers, proxy and upstream, whose traffic has ended and arrived."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import pytest
+
+from proxy.demo.journal import Seen
+from proxy.demo.upstream import Upstream
+from tests.demo.conftest import listening
+from tests.kit import laws
+from tests.kit.process import Proxy
+from tests.stack.grafana.evaluating import Evaluation, evaluate
+from tests.stack.grafana.shape import OURS, REFERENCE, Dashboard, load
+from tests.stack.proxy import expected, traffic
+from tests.stack.proxy.expected import Ledger
+from tests.stack.reading_back import Server, loki, prometheus
+from tests.stack.running import SERVERS, Stack, prepared_stack, wait_until
+
+WINDOW_AGE_S = 600
+"""How long ago windows begin that the upstream opens: the panels look back as far."""
+SELECTED = '{service_name="anthropic-proxy"}'
+WHOLE = "[6h]"
+"""A range that holds all that happened."""
+_DELIVERED_SECONDS = 90.0
+
+
+@dataclass
+class Installation:
+    """Everything at one moment, `at` (unix seconds): that of the newest samples in Prometheus."""
+
+    stack: Stack
+    servers: dict[str, Server]
+    proxy: Proxy
+    at: float
+    dashboards: dict[str, Dashboard]
+    """By uid."""
+    empty: dict[str, Evaluation]
+    """The dashboards before anything was sent, by uid."""
+    _shown: dict[str, Evaluation] = field(default_factory=dict)
+
+    def shown(self, uid: str) -> Evaluation:
+        """A dashboard at the moment."""
+        if uid not in self._shown:
+            self._shown[uid] = evaluate(self.dashboards[uid], self.servers, self.at)
+        return self._shown[uid]
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What telemetry is made of."""
+        return expected.read(self.proxy)
+
+    def counted(self, expression: str, *by: str) -> dict[tuple[str, ...], float]:
+        """Values of an instant query to Prometheus by values of labels, "" for none."""
+        return self._by_labels("prometheus", expression, by)
+
+    def logged(self, expression: str, *by: str) -> dict[tuple[str, ...], float]:
+        """The same from Loki."""
+        return self._by_labels("loki", expression, by)
+
+    def _by_labels(self, source: str, expression: str, by: tuple[str, ...]) -> dict[tuple[str, ...], float]:
+        found = self.servers[source].instant(expression, self.at)
+        return {tuple(one.labels.get(name, "") for name in by): one.last for one in found}
+
+
+@pytest.fixture(scope="package")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Servers and proxy go on running, but nothing is sent any more. Ends with the laws."""
+    stack = prepared_stack(tmp_path_factory.mktemp("stack"))
+    stack.tempo.start()
+    try:
+        with stack.running(*SERVERS):
+            yield from _played(stack, tmp_path_factory)
+    finally:
+        stack.tempo.stop()
+
+
+def _played(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    servers = {"prometheus": prometheus(stack.prometheus), "loki": loki(stack.loki)}
+    dashboards = {one.uid: one for one in (load(path.read_bytes()) for path in (REFERENCE, *OURS))}
+    empty = {uid: evaluate(one, servers, time.time()) for uid, one in dashboards.items() if uid != "anthropic-proxy"}
+    journal: list[Seen] = []
+    clock = lambda: time.time() - WINDOW_AGE_S  # noqa: E731
+    behind = Upstream(seed=5, speed=traffic.SPEED, failures=traffic.FAILURES, journal=journal, clock=clock)
+    with listening(behind, journal) as upstream:
+        folder = tmp_path_factory.mktemp("proxy")
+        environment = {**stack.proxy_environment(folder / "data"), "OTEL_METRIC_EXPORT_INTERVAL": "1000"}
+        proxy = Proxy(folder, upstream.url, relay=traffic.RELAY, rest=traffic.SETTINGS, env=environment)
+        with proxy.running():
+            for _ in traffic.rounds(proxy.base_url):
+                wait_until(lambda: _arrived(proxy, servers), "the arrival of every request", _DELIVERED_SECONDS)
+            at = servers["prometheus"].value("max(timestamp(proxy_request_count_total))", time.time())
+            yield Installation(stack, servers, proxy, at, dashboards, empty)
+            laws.check(proxy)
+
+
+def _arrived(proxy: Proxy, servers: dict[str, Server]) -> bool:
+    """Whether both servers know of as many requests as the ledger, and none is open."""
+    rows = proxy.rows("SELECT outcome FROM exchanges")
+    now = time.time()
+    counted = servers["prometheus"].value("sum(proxy_request_count_total)", now)
+    logged = servers["loki"].value(f'sum(count_over_time({SELECTED} |= "completed" {WHOLE}))', now)
+    return all(row["outcome"] for row in rows) and counted == logged == len(rows)
