@@ -10,7 +10,6 @@ from dashboards.signals import health, stack, times
 
 _QUANTILES = (0.5, 0.95, 0.99)
 _UP = {1: ("up", GREEN), 0: ("down", RED)}
-_NOTHING_LOST = "Nothing was lost"
 _NO_COLLECTOR = "Nothing scraped from the Collector"
 
 
@@ -33,8 +32,8 @@ def _verdict() -> Section:
     )
     lost = number(
         "Lost",
-        "What was not recorded, and what could not be delivered for good, in this time range. Below: by reason.",
-        *(health.DROPPED, health.GIVEN_UP),
+        "What was not recorded or could not be delivered for good, in this time range. Below: by reason.",
+        health.DROPPED,
         steps=UNWANTED,
         empty=NO_HEALTH,
     )
@@ -102,9 +101,16 @@ def _delivery() -> Section:
             bars(
                 "Lost by Reason",
                 "Per minute: what was not recorded, and what could not be delivered for good, by reason. disk_full and"
-                " queue_full: give the ledger room; export_rejected: the proxy's own log names the cause.",
-                *(health.DROPPED_BY_REASON, health.GIVEN_UP_BY_REASON),
-                empty=_NOTHING_LOST,
+                " queue_full: give the ledger room; export_rejected: see Dead Letters.",
+                health.DROPPED_BY_REASON,
+                empty=NO_HEALTH,
+            ),
+            house.rows(
+                "Dead Letters",
+                "Records that receivers refused for good, since the ledger began. Once the cause is gone, send them"
+                " again with `anthropic-proxy telemetry rewind`.",
+                health.DEAD_LETTERS,
+                empty="Nothing was ever refused",
             ),
         ),
     )

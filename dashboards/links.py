@@ -50,11 +50,6 @@ def inspector(title: str = "Open in the inspector") -> shape.DashboardLink:
     return _link(title, "${__value.raw}").target_blank(True)
 
 
-def logs(expr: str, title: str = "Log lines in Explore") -> shape.DashboardLink:
-    """To Explore with a LogQL query."""
-    return _link(title, _explore("${loki}", {"queryType": "range", "expr": expr}))
-
-
 def _link(title: str, url: str) -> shape.DashboardLink:
     return shape.DashboardLink(title).type(dashboard.DashboardLinkType.LINK).url(url)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models import dashboard
+
 from dashboards import house, links, variables
 from dashboards.annotations import every_annotation
 from dashboards.house import FULL, bars, dashed, lines, number, ranking, rows
 from dashboards.page import Page, Section, band, section
 from dashboards.signals import cost, health, objectives, requests, times, windows
 
+_OF_ENDPOINT: list[Builder[dashboard.DashboardLink]] = [links.requests(endpoint="${__field.labels.endpoint}")]
+_OF_MODEL: list[Builder[dashboard.DashboardLink]] = [links.requests(model="${__field.labels.model}")]
 _QUIET = "Nothing was judged yet: the recording rules need some minutes of requests"
 
 
@@ -47,7 +52,7 @@ def _now() -> Section:
                 "Failed",
                 "Share of requests that failed for reasons other than the caller's own, in this time range.",
                 requests.FAILURES,
-            ).links([links.requests("Requests behind this")]),
+            ).links([links.requests()]),
             number("Slow Requests Take", "95 of 100 requests were faster than this.", times.duration_of_all(0.95)),
             number("Open Requests", "Requests being relayed now.", health.OPEN, empty=house.NO_HEALTH),
             today.time_from("now/d").links([links.page(links.COST, "Cost and cache")]),
@@ -92,9 +97,11 @@ def _red() -> Section:
         "Rate, errors, duration",
         band(
             8,
-            lines("Request Rate", "Requests per second by endpoint.", requests.RATE_BY_ENDPOINT),
-            outcomes.links([links.requests()]),
-            dashed(failing, "^objective$").links([links.requests("Requests behind this")]),
+            lines("Request Rate", "Requests per second by endpoint.", requests.RATE_BY_ENDPOINT).data_links(
+                _OF_ENDPOINT
+            ),
+            outcomes.data_links([links.requests(outcome="${__field.labels.outcome}")]),
+            dashed(failing, "^objective$").data_links(_OF_ENDPOINT),
         ),
         band(8, latency, dashed(slow, "^objective$"), dashed(first, "^objective$")),
     )
@@ -123,9 +130,15 @@ def _top() -> Section:
         "Most used",
         band(
             8,
-            ranking("Endpoints by Requests", "The ten endpoints with most requests.", requests.BY_ENDPOINT),
-            ranking("Models by Requests", "The ten models with most requests.", requests.BY_MODEL),
-            ranking("Endpoints by Cost", "The ten endpoints that cost most, at list prices.", cost.BY_ENDPOINT),
-            ranking("Models by Cost", "The ten models that cost most, at list prices.", cost.BY_MODEL),
+            ranking("Endpoints by Requests", "The ten endpoints with most requests.", requests.BY_ENDPOINT).data_links(
+                _OF_ENDPOINT
+            ),
+            ranking("Models by Requests", "The ten models with most requests.", requests.BY_MODEL).data_links(
+                _OF_MODEL
+            ),
+            ranking("Endpoints by Cost", "The ten endpoints that cost most.", cost.BY_ENDPOINT).data_links(
+                _OF_ENDPOINT
+            ),
+            ranking("Models by Cost", "The ten models that cost most.", cost.BY_MODEL).data_links(_OF_MODEL),
         ),
     )

@@ -13,6 +13,7 @@ from dashboards.signals.windows import FIVE_HOURS, SEVEN_DAYS, Window
 
 _BOTH = (FIVE_HOURS, SEVEN_DAYS)
 _QUANTILES = (0.5, 0.95, 0.99)
+_REQUESTS_OF_STATUS = links.requests(status="${__field.labels.status_code}")
 _NO_LIMITS = "No per-minute limits: only answers to API keys carry them"
 
 
@@ -102,8 +103,8 @@ def _traffic() -> Section:
     )
     return section(
         "Traffic",
-        band(8, rate.fill_opacity(15), errors.fill_opacity(15).links([links.requests("Requests that failed")])),
-        band(8, latency, colored(by_status, {"^2": GREEN, "^4": YELLOW, "^5": RED}).links([links.requests()])),
+        band(8, rate.fill_opacity(15), errors.fill_opacity(15).links([links.requests()])),
+        band(8, latency, colored(by_status, {"^2": GREEN, "^4": YELLOW, "^5": RED}).data_links([_REQUESTS_OF_STATUS])),
         band(
             4,
             number("Total Requests", "Requests that ended in this time range.", requests.TOTAL),
@@ -159,7 +160,7 @@ def _proxy() -> Section:
     lost = number(
         "Dropped Telemetry",
         "What was not recorded or not delivered for good, in this time range. Anything but 0: see Proxy Health.",
-        *(health.DROPPED, health.GIVEN_UP),
+        health.DROPPED,
         steps=house.UNWANTED,
         empty=house.NO_HEALTH,
     )

@@ -5,16 +5,12 @@ from __future__ import annotations
 from dashboards.signals.signal import Signal, increase, quantile, rate, share_name
 
 _DROPPED = "proxy_dropped_total"
-_DEAD_LETTERS = "proxy_dead_letters_total"
 
 OPEN = Signal("sum(proxy_requests_open)", "short", "open requests")
 
 DROPPED = Signal(f"sum({increase(_DROPPED, '')})", "short", "dropped")
-GIVEN_UP = Signal(f"sum({increase(_DEAD_LETTERS, '')})", "short", "given up")
 DROPPED_BY_REASON = Signal(f"sum by (reason) ({rate(_DROPPED, '')}) * 60", "short", "{{reason}}")
-GIVEN_UP_BY_REASON = Signal(
-    f"sum by (signal, reason) ({rate(_DEAD_LETTERS, '')}) * 60", "short", "{{signal}}: {{reason}}"
-)
+DEAD_LETTERS = Signal("sum by (signal, reason) (proxy_dead_letters_total)", "short", "Records")
 EXPORT_LAG = Signal("max by (signal) (proxy_export_lag_seconds)", "s", "{{signal}}")
 EXPORT_FAILURES = Signal(f"sum by (signal) ({rate('proxy_export_failures_total', '')}) * 60", "short", "{{signal}}")
 EXPORTERS_UP = Signal("min by (signal) (proxy_exporter_up)", "none", "{{signal}}")

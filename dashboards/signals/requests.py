@@ -7,6 +7,7 @@ from dashboards.signals.signal import SELECTED, Signal, increase, quantile, rate
 _COUNT = "proxy_request_count_total"
 _ERRORS = "proxy_upstream_errors_total"
 _REFUSED = f'{SELECTED},status_code=~"4..|5.."'
+_OF_MODELS = f'{SELECTED},model!=""'
 _JUDGED = f'{SELECTED},outcome!~"client_disconnected|rejected",status_code!~"4.."'
 """Requests that tell how the service does, as the recording rules have it: a 4xx is the caller's own."""
 _FAILED = f'{_JUDGED},outcome!="ok"'
@@ -19,7 +20,7 @@ PER_MINUTE_BY_OUTCOME = Signal(f"sum by (outcome) ({rate(_COUNT, SELECTED)}) * 6
 
 TOTAL = Signal(f"sum({increase(_COUNT, SELECTED)})", "short", "requests")
 BY_ENDPOINT = Signal(f"topk(10, sum by (endpoint) ({increase(_COUNT, SELECTED)}))", "short", "{{endpoint}}")
-BY_MODEL = Signal(f"topk(10, sum by (model) ({increase(_COUNT, SELECTED)}))", "short", "{{model}}")
+BY_MODEL = Signal(f"topk(10, sum by (model) ({increase(_COUNT, _OF_MODELS)}))", "short", "{{model}}")
 
 FAILURES = Signal(
     ratio(f"sum({increase(_COUNT, _FAILED)})", f"sum({increase(_COUNT, _JUDGED)})"), "percentunit", "failed"
