@@ -76,6 +76,11 @@ class Page:
         for variable in page.templating.list_val or []:
             # What a hidden variable holds is computed: a link must not bring an old value along.
             variable.skip_url_sync = variable.hide is dashboard.VariableHide.HIDE_VARIABLE
+        # The SDK would put marks and links into a menu, out of sight.
+        for mark in page.annotations.list_val or []:
+            mark.placement = None  # type: ignore[assignment]
+        for link in page.links or []:
+            link.placement = None  # type: ignore[assignment]
         return page
 
 
