@@ -8,11 +8,11 @@ from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from dashboards import health, overview, windows
+from dashboards import cost, health, limits, overview, requests, windows
 from dashboards.page import Page
 
 FOLDER = Path(__file__).parent.parent / "grafana" / "dashboards"
-PAGES = (overview.page, windows.page, health.page)
+PAGES = (overview.page, windows.page, requests.page, cost.page, limits.page, health.page)
 
 
 def written(page: Page) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
@@ -50,6 +51,13 @@ def inspector(title: str = "Open in the inspector") -> shape.DashboardLink:
     return _link(title, "${__value.raw}").target_blank(True)
 
 
+def logs(expr: str, title: str = "Log lines in Explore") -> shape.DashboardLink:
+    """To Explore with a LogQL query."""
+    # Outside of queries Grafana writes several values as {a,b}; in a regular expression they must be a|b.
+    written = re.sub(r"\$([a-z]+)", r"${\1:pipe}", expr)
+    return _link(title, _explore("${loki}", {"queryType": "range", "expr": written}))
+
+
 def _link(title: str, url: str) -> shape.DashboardLink:
     return shape.DashboardLink(title).type(dashboard.DashboardLinkType.LINK).url(url)
 
@@ -61,5 +69,5 @@ def _explore(source: str, query: dict[str, str]) -> str:
         "range": {"from": "${__from}", "to": "${__to}"},
     }
     # Grafana's own ${…} stay readable to Grafana; what else JSON has is escaped.
-    panes = quote(json.dumps({"a": pane}, separators=(",", ":")), safe="${}.")
+    panes = quote(json.dumps({"a": pane}, separators=(",", ":")), safe="${}.:")
     return f"/explore?schemaVersion=1&panes={panes}"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from grafana_foundation_sdk.builders import dashboard as shape
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards.house import source_of
-from dashboards.signals import choices, windows
+from dashboards.signals import choices, limits, windows
 from dashboards.signals.signal import Source
 
 Variables = Sequence[Builder[dashboard.VariableModel]]
@@ -18,8 +18,8 @@ _ALL = dashboard.VariableOption(text="All", value="$__all", selected=True)
 
 
 def shared() -> Variables:
-    """What every page has: its data sources, and what requests can be narrowed by."""
-    return [source(Source.PROMETHEUS), source(Source.LOKI), *filters()]
+    """What every page about metrics has: its data sources, and what requests can be narrowed by."""
+    return [source(Source.PROMETHEUS), source(Source.LOKI), *filters(), _elsewhere()]
 
 
 def source(which: Source) -> shape.DatasourceVariable:
@@ -33,7 +33,6 @@ def filters() -> list[shape.QueryVariable]:
     return [
         _filter("organization", "Organization", choices.ORGANIZATIONS),
         _filter("endpoint", "Endpoint", choices.ENDPOINTS),
-        _elsewhere(),
         _filter("model", "Model", choices.MODELS).description("Metrics call a model without a price `other`"),
     ]
 
@@ -44,17 +43,63 @@ def key() -> shape.QueryVariable:
     return variable.description("Only panels made of log lines can be narrowed by key")
 
 
+def outcome() -> shape.QueryVariable:
+    """How requests ended."""
+    return _filter("outcome", "Outcome", choices.OUTCOMES)
+
+
+def status() -> shape.QueryVariable:
+    """HTTP statuses."""
+    return _filter("status", "Status", choices.STATUSES)
+
+
+def accounts() -> list[shape.QueryVariable]:
+    """Accounts that have rate-limit windows, and hidden: all of them, whichever are chosen."""
+    chosen = _filter("account", "Account", choices.ACCOUNTS)
+    return [
+        chosen.description("Only panels about windows can be narrowed by account"),
+        _every("windowed", choices.ACCOUNTS),
+    ]
+
+
+def text(name: str, label: str, description: str) -> shape.TextBoxVariable:
+    """Something typed; at first nothing."""
+    nothing = dashboard.VariableOption(text="", value="", selected=True)
+    return shape.TextBoxVariable(name).label(label).description(description).default_value("").current(nothing)
+
+
+def at_least(name: str, label: str, steps: Mapping[str, float]) -> shape.CustomVariable:
+    """One of some numbers by the words for them, at first 0."""
+    words = {"anything": 0, **steps}
+    first = dashboard.VariableOption(text="anything", value="0", selected=True)
+    values = ", ".join(f"{word} : {number}" for word, number in words.items())
+    return shape.CustomVariable(name).label(label).values(values).current(first)
+
+
 def window_age(window: windows.Window) -> shape.QueryVariable:
-    """Hidden: whole seconds since a rate-limit window began."""
-    length = dashboard.VariableOption(text=str(window.seconds), value=str(window.seconds), selected=True)
-    variable = _query(f"window_age_{window.name}", f"query_result({windows.age(window)})")
+    """Hidden: whole seconds since a window of the main account began."""
+    return _seconds(f"window_age_{window.name}", windows.age(window), window.seconds)
+
+
+def account_age(window: windows.Window) -> shape.QueryVariable:
+    """Hidden: whole seconds since the earliest such window of the chosen accounts began."""
+    return _seconds(f"account_age_{window.name}", limits.age(window), window.seconds)
+
+
+def _seconds(name: str, query: str, usual: int) -> shape.QueryVariable:
+    length = dashboard.VariableOption(text=str(usual), value=str(usual), selected=True)
+    variable = _query(name, f"query_result({query})")
     # A fraction of a second is no range in LogQL.
     return variable.regex(r"/.* (\d+)\.?\d* .*/").current(length).hide(dashboard.VariableHide.HIDE_VARIABLE)
 
 
 def _elsewhere() -> shape.QueryVariable:
     """Hidden: endpoints of organisations that are not selected. Without any it is `()`, which matches nothing."""
-    variable = _query("elsewhere", choices.ENDPOINTS_ELSEWHERE).multi(True).include_all(True).current(_ALL)
+    return _every("elsewhere", choices.ENDPOINTS_ELSEWHERE)
+
+
+def _every(name: str, query: str) -> shape.QueryVariable:
+    variable = _query(name, query).multi(True).include_all(True).current(_ALL)
     return variable.hide(dashboard.VariableHide.HIDE_VARIABLE)
 
 

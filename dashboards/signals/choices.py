@@ -7,3 +7,6 @@ ENDPOINTS = 'label_values(proxy_endpoint_info{organization=~"$organization"}, en
 ENDPOINTS_ELSEWHERE = 'label_values(proxy_endpoint_info{organization!~"$organization"}, endpoint)'
 MODELS = "label_values(proxy_request_count_total, model)"
 KEYS = "label_values(proxy_key_info, key)"
+OUTCOMES = "label_values(proxy_request_count_total, outcome)"
+STATUSES = "label_values(proxy_request_count_total, status_code)"
+ACCOUNTS = "label_values(proxy_account_observed_at, account)"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dashboards.signals.signal import COMPLETED, UPSTREAM_ERROR, Signal, Source
+from dashboards.signals.signal import COMPLETED, SELECTED_FIELDS, SERVICE, UPSTREAM_ERROR, Signal, Source
 
 NARROWED = '| outcome=~"$outcome" | status=~"$status" | session_id=~`${session:regex}.*` |= `$search`'
 """Filters of the page that lists requests. A session may be given by its beginning."""
 FOUND = f"{COMPLETED} {NARROWED}"
+FAILED = f'{FOUND} | outcome!~"ok|client_disconnected|rejected" | status!~"4.."'
+"""A 4xx is the caller's own, and leaving is no failure."""
 FOUND_ERRORS = f"{UPSTREAM_ERROR} {NARROWED}"
+LINES = f"{SERVICE} {SELECTED_FIELDS} {NARROWED}"
+SLOW = f"{FOUND} | duration_ms >= $slower"
+DEAR = f"{COMPLETED} | cost_usd >= $dearer"
 
 COLUMN = "column"
 """Label that names the column of a table in which a value belongs."""
-_CALL = "request_id, model, endpoint, key, session_id, outcome, inspector_url, trace_id"
 
 
 def listed(lines: str) -> Signal:
@@ -37,13 +41,13 @@ def share(part: str, whole: str, legend: str) -> Signal:
 
 def most(lines: str, field: str) -> Signal:
     """The ten values of a field that most lines have; lines without the field count as `(none)`."""
-    counted = f"sum by ({field}) ({_counted(f'{lines} {_named(field)}')})"
+    counted = f"sum by ({field}) ({_counted(f'{lines} {named(field)}')})"
     return Signal(f"topk(10, {counted})", "short", f"{{{{{field}}}}}", Source.LOKI)
 
 
 def dearest(lines: str, field: str) -> Signal:
     """The ten values of a field whose requests cost most."""
-    cost = _summed(f"{lines} {_named(field)}", "cost_usd")
+    cost = _summed(f"{lines} {named(field)}", "cost_usd")
     return Signal(f"topk(10, sum by ({field}) ({cost}))", "currencyUSD", f"{{{{{field}}}}}", Source.LOKI)
 
 
@@ -58,13 +62,51 @@ def quantile(lines: str, field: str, unit: str, part: float) -> Signal:
     return Signal(f"quantile_over_time({part}, {values} [$__auto]) by ()", unit, f"p{part * 100:.0f}", Source.LOKI)
 
 
+def mean(lines: str, field: str, unit: str, legend: str) -> Signal:
+    """Mean of a field in the time range."""
+    return Signal(f'avg_over_time({lines} | unwrap {field} | __error__="" [$__range]) by ()', unit, legend, Source.LOKI)
+
+
+def mean_over_time(lines: str, field: str, unit: str, by: str) -> Signal:
+    """Mean of a field in each interval, by another."""
+    values = f'{lines} | unwrap {field} | __error__=""'
+    return Signal(f"avg_over_time({values} [$__auto]) by ({by})", unit, f"{{{{{by}}}}}", Source.LOKI)
+
+
+def dearest_sessions(lines: str) -> tuple[Signal, ...]:
+    """Columns of one table: the twenty sessions that cost most."""
+    known = f'{lines} | session_id!=""'
+    dearest = f"topk(20, {_by_session(_summed(known, 'cost_usd'))})"
+    return (
+        _column("Cost", "currencyUSD", dearest),
+        *(
+            _column(title, "short", f"{_by_session(values)} and on (session_id) {dearest}")
+            for title, values in {
+                "Requests": _counted(known),
+                "Input": _summed(known, "input_tokens_total"),
+                "of it from the cache": _summed(known, "cache_read_tokens"),
+                "Output": _summed(known, "output_tokens"),
+            }.items()
+        ),
+    )
+
+
+def named(field: str) -> str:
+    """Part of a query: lines without the field have `(none)` in it."""
+    return f'| label_format {field}=`{{{{ default "(none)" .{field} }}}}`'
+
+
+def _column(title: str, unit: str, expr: str) -> Signal:
+    return Signal(f'label_replace({expr}, "{COLUMN}", "{title}", "", "")', unit, title, Source.LOKI)
+
+
+def _by_session(values: str) -> str:
+    return f"sum by (session_id) ({values})"
+
+
 def _counted(lines: str) -> str:
     return f"count_over_time({lines} [$__range])"
 
 
 def _summed(lines: str, field: str) -> str:
     return f'sum_over_time({lines} | unwrap {field} | __error__="" [$__range])'
-
-
-def _named(field: str) -> str:
-    return f'| label_format {field}=`{{{{ default "(none)" .{field} }}}}`'

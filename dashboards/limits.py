@@ -1,0 +1,177 @@
+"""*Limits and credentials*: windows of every account, who used them, per-minute limits, refusals and pauses."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders import bargauge
+
+from dashboards import house, links, tables, variables
+from dashboards.annotations import every_annotation
+from dashboards.house import (
+    FULL,
+    GRAY,
+    GREEN,
+    NO_READING,
+    ORANGE,
+    RED,
+    bars,
+    dashed,
+    graded,
+    lines,
+    number,
+    ranking,
+    rows,
+)
+from dashboards.page import Page, Section, band, section
+from dashboards.signals import limits, logged
+from dashboards.signals.limits import CURRENT, GONE, RESET
+from dashboards.signals.signal import Source
+from dashboards.signals.windows import FIVE_HOURS, SEVEN_DAYS, Window
+
+_NO_PAUSE = "No account with windows has answered yet, and no credential of the proxy's own is in use"
+_LEFT = ((None, RED), (0.05, ORANGE), (0.2, GREEN))
+_USERS = {"key": "Keys", "session_id": "Sessions", "model": "Models"}
+_REFUSED = (
+    *(tables.ERROR_TYPE, tables.ERROR_MESSAGE, tables.ACCOUNT, tables.KEY, tables.MODEL, tables.ENDPOINT),
+    *(tables.SESSION, tables.INSPECTOR, tables.TRACE),
+)
+
+
+def page() -> Page:
+    """The dashboard."""
+    return Page(
+        uid=links.LIMITS,
+        title="Limits and credentials",
+        description="Rate-limit windows and per-minute limits of every account, who uses them, and who has to wait.",
+        sections=(_windows(), _users(), _minutes(), _refusals(), _pauses()),
+        variables=[
+            variables.source(Source.TEMPO),
+            *variables.shared(),
+            variables.key(),
+            *variables.accounts(),
+            *map(variables.account_age, (FIVE_HOURS, SEVEN_DAYS)),
+        ],
+        annotations=every_annotation(),
+    )
+
+
+def _windows() -> Section:
+    table = rows(
+        "Windows of Every Account",
+        "What is known of each window. It runs out before its reset if use goes on as in this window so far. An account"
+        " that is no longer there was replaced or not heard of for long.",
+        *limits.WINDOWS,
+        empty=NO_READING,
+    )
+    known = {
+        CURRENT: ("current", GREEN),
+        RESET: ("none since the reset", GRAY),
+        GONE: ("account no longer there", GRAY),
+    }
+    used = lines(
+        "Windows over Time",
+        "How full each window was. At the dashes alerts fire; at 100 % the provider refuses until the reset.",
+        *(limits.USED, limits.FILLING, limits.NEARLY_FULL),
+        empty=NO_READING,
+    )
+    fresh = lines(
+        "Age of Readings",
+        "Time since each account last told of its windows. Readings come with answers: an idle account has old ones.",
+        *(limits.READ_AGO, limits.STALE),
+        empty=NO_READING,
+    )
+    return section(
+        "Windows",
+        band(
+            4,
+            number("Fullest Window", "The window with most use.", limits.FULLEST, steps=FULL, empty=NO_READING),
+            number(
+                "Runs Out In",
+                "Time until the first window is full if use goes on as in it so far. Slow down what can wait.",
+                limits.RUNS_OUT_IN,
+                empty="Every window lasts until its reset",
+            ),
+            number("Oldest Reading", "Age of the oldest reading.", limits.OLDEST_READING, empty=NO_READING),
+            number(
+                "Cooling Down",
+                "Credentials, or accounts of callers, that the provider refuses until a window is reset.",
+                limits.COOLING,
+                steps=((None, GREEN), (1, RED)),
+                empty=_NO_PAUSE,
+            ),
+            number("429 Answers", "Answers 429 in this time range.", limits.REFUSALS, steps=house.UNWANTED),
+            number("Cooldowns", "Pauses that began in this time range.", limits.COOLDOWNS, steps=house.UNWANTED),
+        ),
+        band(9, tables.worded(graded(table, "Used", FULL), "Reading", known).sort_by([tables.most_first("Used")])),
+        band(8, dashed(used, "^(much is used|nearly full)$").min(0), dashed(fresh, "^stale ").min(0), widths=(14, 10)),
+    )
+
+
+def _users() -> Section:
+    return section(
+        "Who used the windows",
+        *(band(9, *(_user(window, field) for field in _USERS)) for window in (FIVE_HOURS, SEVEN_DAYS)),
+    )
+
+
+def _minutes() -> Section:
+    table = rows(
+        "Per-Minute Limits",
+        "What API keys may use in a minute and what was left of it. Near 0 the provider answers 429 for a moment; what"
+        " is left is forgotten some minutes after the last answer.",
+        *limits.PER_MINUTE,
+        empty="No per-minute limits: only answers to API keys carry them",
+    )
+    left = lines(
+        "Left of Per-Minute Limits",
+        "What was left of each limit, as a share of it.",
+        limits.LEFT,
+        empty="No per-minute limits: only answers to API keys carry them",
+    )
+    return section(
+        "Per-minute limits",
+        band(8, graded(table, "Left", _LEFT).sort_by([tables.least_first("Left")]), left.min(0).max(1)),
+    )
+
+
+def _refusals() -> Section:
+    over_time = bars(
+        "429 by Endpoint and Type",
+        "Answers 429 per minute. rate_limit_error: a limit of the account; the list has the provider's words.",
+        limits.REFUSALS_PER_MINUTE,
+        empty="No answer 429 in this time range",
+    )
+    words = tables.log_rows(
+        "429 in Words",
+        "Every answer 429, with what the provider said and to whom.",
+        logged.listed(limits.REFUSAL_LINES),
+        *_REFUSED,
+        empty="No answer 429 in this time range",
+    )
+    return section("Refusals", band(9, over_time, words, widths=(8, 16)))
+
+
+def _pauses() -> Section:
+    lanes = house.states(
+        "Pauses",
+        "From when to when each credential, or account of callers, was refused. Nothing: nothing was known of it.",
+        limits.ACTIVE,
+        {1: ("may be used", GREEN), 0: ("cooling down", ORANGE)},
+        empty=_NO_PAUSE,
+    )
+    reasons = ranking(
+        "Cooldowns by Reason",
+        "How often credentials had to pause in this time range, and why.",
+        limits.COOLDOWNS_BY_REASON,
+        empty="No credential had to pause",
+    )
+    return section("Pauses", band(8, lanes, reasons, widths=(16, 8)))
+
+
+def _user(window: Window, field: str) -> bargauge.Panel:
+    title = f"{_USERS[field]} in the {window.name} Window"
+    description = (
+        f"The ten {_USERS[field].lower()} with most tokens since the {window.name} window of the chosen accounts began,"
+        " the earliest of them if there are several; cache and answers included."
+    )
+    empty = "No account with windows was used in this window"
+    return ranking(title, description, limits.used_by(window, field), empty=empty)
