@@ -32,9 +32,10 @@ def _now() -> Section:
     today = number("Cost Today", "List price of what was asked since midnight, in your time zone.", cost.TOTAL)
     alerts = number(
         "Alerts Firing",
-        "Alerts that fire now; the table below names them, docs/runbooks.md says what to do.",
+        "Alerts that fire now and are not silenced; docs/runbooks.md says what to do about each.",
         objectives.FIRING_COUNT,
         steps=((None, house.GREEN), (1, house.RED)),
+        empty="Nothing scraped from Alertmanager",
     )
     window = number(
         "Fullest Window",
@@ -121,7 +122,12 @@ def _objectives() -> Section:
         objectives.BURN,
         empty=_QUIET,
     )
-    firing = rows("Firing Alerts", "What fires now. Each has a runbook of its name.", objectives.FIRING, empty="None")
+    firing = rows(
+        "Firing Alerts",
+        "What Prometheus says fires now; each has a runbook of its name. Alerts made of log lines only Alertmanager shows.",
+        objectives.FIRING,
+        empty="None",
+    )
     return section("Objectives and alerts", band(8, scores, burn, firing, widths=(12, 6, 6)))
 
 

@@ -33,4 +33,5 @@ SCORES = (
 """Columns of one table."""
 
 FIRING = Signal('count by (alertname, severity) (ALERTS{alertstate="firing"})', "short", "Series")
-FIRING_COUNT = Signal('count(ALERTS{alertstate="firing"}) or vector(0)', "short", "alerts")
+FIRING_COUNT = Signal('max(alertmanager_alerts{state="active"})', "short", "alerts")
+"""With those that Loki raises, which are no series."""

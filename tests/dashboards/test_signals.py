@@ -43,6 +43,7 @@ OF_THE_STACK = {
     "loki_prometheus_rule_evaluation_failures_total": {"rule_group", "user"},
     "loki_prometheus_rule_group_interval_seconds": {"rule_group", "user"},
     "loki_prometheus_rule_group_last_duration_seconds": {"rule_group", "user"},
+    "alertmanager_alerts": {"state"},
     "alertmanager_notifications_failed_total": {"integration", "reason"},
 }
 """As Prometheus 3.14, Loki 3.7.8, Alertmanager 0.31.1 and the Collector 0.159.0 with our configuration show them."""
