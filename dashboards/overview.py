@@ -124,7 +124,7 @@ def _objectives() -> Section:
     )
     firing = rows(
         "Firing Alerts",
-        "What Prometheus says fires now; each has a runbook of its name. Alerts made of log lines only Alertmanager shows.",
+        "What fires now by Prometheus; each has a runbook of its name. Alerts of log lines are in Alertmanager only.",
         objectives.FIRING,
         empty="None",
     )
