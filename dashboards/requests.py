@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards import house, links, tables, variables
 from dashboards.annotations import every_annotation
 from dashboards.house import BLUE, GRAY, GREEN, RED, bars, colored, lines, number, ranking
-from dashboards.page import Page, Section, band, section
+from dashboards.page import Band, Page, Section, band, section
 from dashboards.signals import logged
 from dashboards.signals.logged import FAILED, FOUND, FOUND_ERRORS, SLOW
 from dashboards.signals.signal import Source
@@ -58,7 +58,6 @@ def _found() -> Section:
         logged.over_time(FOUND, "outcome"),
         empty=_NONE_FOUND,
     )
-    colors = {".": RED, "^(client_disconnected|rejected)$": GRAY, "^ok$": GREEN}
     durations = lines(
         "Duration (p50/p95)",
         "Time until the requests found were over for their clients, in each interval.",
@@ -71,48 +70,48 @@ def _found() -> Section:
         *(logged.quantile(FOUND, "ttft_ms", "ms", part) for part in (0.5, 0.95)),
         empty="No streams match the filters in this time range",
     )
-    failed = number(
-        "Failed",
-        "Share of the requests found that failed for reasons other than the caller's own.",
-        logged.share(FAILED, FOUND, "failed"),
-        empty=_NONE_FOUND,
-    )
-    spent = number(
-        "Cost",
-        "List price of the requests found.",
-        logged.total(FOUND, "cost_usd", "currencyUSD", "cost"),
-        empty="None has a price",
-    )
-    sent = number(
-        "Tokens In",
-        "Prompt tokens of the requests found, cache included.",
-        logged.total(FOUND, "input_tokens_total", "short", "in"),
-        empty="None used tokens",
-    )
-    received = number(
-        "Tokens Out",
-        "Output tokens of the requests found, reasoning included.",
-        logged.total(FOUND, "output_tokens", "short", "out"),
-        empty="None used tokens",
-    )
-    errors = number(
-        "Upstream Errors",
-        "Failed attempts and errors inside streams of the requests found; the tables below have the messages.",
-        logged.count(FOUND_ERRORS, "errors"),
-        steps=house.UNWANTED,
-        empty="None",
-    )
+    colored(outcomes, {".": RED, "^(client_disconnected|rejected)$": GRAY, "^ok$": GREEN})
     return section(
         "Found",
-        band(
-            4,
-            number("Requests", "Requests that match the filters.", logged.count(FOUND, "found"), empty=_NONE_FOUND),
-            *(failed, errors, spent, sent, received),
+        _sums_found(),
+        band(7, *(each.max_data_points(120) for each in (outcomes, durations, first))),
+    )
+
+
+def _sums_found() -> Band:
+    return band(
+        4,
+        number("Requests", "Requests that match the filters.", logged.count(FOUND, "found"), empty=_NONE_FOUND),
+        number(
+            "Failed",
+            "Share of the requests found that failed for reasons other than the caller's own.",
+            logged.share(FAILED, FOUND, "failed"),
+            empty=_NONE_FOUND,
         ),
-        band(
-            7,
-            colored(outcomes, colors).max_data_points(120),
-            *(each.max_data_points(120) for each in (durations, first)),
+        number(
+            "Upstream Errors",
+            "Failed attempts and errors inside streams of the requests found; the tables below have the messages.",
+            logged.count(FOUND_ERRORS, "errors"),
+            steps=house.UNWANTED,
+            empty="None",
+        ),
+        number(
+            "Cost",
+            "List price of the requests found.",
+            logged.total(FOUND, "cost_usd", "currencyUSD", "cost"),
+            empty="None has a price",
+        ),
+        number(
+            "Tokens In",
+            "Prompt tokens of the requests found, cache included.",
+            logged.total(FOUND, "input_tokens_total", "short", "in"),
+            empty="None used tokens",
+        ),
+        number(
+            "Tokens Out",
+            "Output tokens of the requests found, reasoning included.",
+            logged.total(FOUND, "output_tokens", "short", "out"),
+            empty="None used tokens",
         ),
     )
 
