@@ -1,4 +1,4 @@
-"""Hours of log records at once, as an observer would send them that catches up: in order, in batches, from one instance."""
+"""Hours of log records at once, as an observer sends them that catches up: in order, in batches, from one instance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 
 from tests.receiver import PROTOBUF
 
-_BATCH = 400
+_BATCH = 200
 _ANSWER_SECONDS = 30
 _SCOPE = InstrumentationScope(name="anthropic-proxy")
 
@@ -33,19 +33,33 @@ def feed(otlp: str, instance: str, times_ns: Sequence[int]) -> None:
 
     Record number n counts n input tokens. Raises urllib's HTTPError for a batch that is not taken.
     """
-    resource = Resource(
-        attributes=[_text("service.name", "anthropic-proxy"), _text("service.instance.id", instance)],
-    )
     records = [_record(instance, number, time_ns) for number, time_ns in enumerate(times_ns)]
     for start in range(0, len(records), _BATCH):
         scoped = ScopeLogs(scope=_SCOPE, log_records=records[start : start + _BATCH])
-        batch = ExportLogsServiceRequest(resource_logs=[ResourceLogs(resource=resource, scope_logs=[scoped])])
-        _post(f"{otlp}/v1/logs", batch.SerializeToString())
+        batch = ExportLogsServiceRequest(resource_logs=[ResourceLogs(resource=identity(instance), scope_logs=[scoped])])
+        post(f"{otlp}/v1/logs", batch.SerializeToString())
+
+
+def identity(instance: str) -> Resource:
+    """Who sends."""
+    return Resource(attributes=[text("service.name", "anthropic-proxy"), text("service.instance.id", instance)])
+
+
+def text(name: str, value: str) -> KeyValue:
+    """One attribute."""
+    return KeyValue(key=name, value=AnyValue(string_value=value))
+
+
+def post(url: str, body: bytes) -> None:
+    """One OTLP request. Raises HTTPError for any status that is no success."""
+    request = urllib.request.Request(url, body, {"content-type": PROTOBUF})
+    with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as response:
+        response.read()
 
 
 def _record(instance: str, number: int, time_ns: int) -> LogRecord:
     fields = {"request_id": request_id(instance, number), "model": "claude-sonnet-4-6", "outcome": "ok"}
-    attributes = [_text(name, value) for name, value in fields.items()]
+    attributes = [text(name, value) for name, value in fields.items()]
     attributes.append(KeyValue(key="input_tokens", value=AnyValue(int_value=number)))
     body = json.dumps({"msg": "completed", **fields, "input_tokens": number}, separators=(",", ":"))
     return LogRecord(
@@ -56,13 +70,3 @@ def _record(instance: str, number: int, time_ns: int) -> LogRecord:
         body=AnyValue(string_value=body),
         attributes=attributes,
     )
-
-
-def _text(name: str, value: str) -> KeyValue:
-    return KeyValue(key=name, value=AnyValue(string_value=value))
-
-
-def _post(url: str, body: bytes) -> None:
-    request = urllib.request.Request(url, body, {"content-type": PROTOBUF})
-    with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS) as response:
-        response.read()
