@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import bargauge
 from dashboards import house, links, tables, variables
 from dashboards.annotations import every_annotation
 from dashboards.house import BLUE, GREEN, ORANGE, YELLOW, bars, colored, dashed, lines, number, ranking, rows
-from dashboards.page import Page, Section, band, section
+from dashboards.page import Band, Page, Section, band, section
 from dashboards.signals import billing, cache, cost, logged
 from dashboards.signals.logged import DEAR
 from dashboards.signals.signal import COMPLETED, Source
@@ -52,18 +52,6 @@ def _money() -> Section:
         billing.UNPRICED,
         steps=house.UNWANTED,
     )
-    per_hour = bars(
-        "Cost per Hour by Billing",
-        "Money per hour at the present rate: paid by use, or included in subscriptions and free.",
-        billing.PER_HOUR_BY_BILLING,
-        empty=_NO_COST,
-    )
-    burn = lines(
-        "Billed in the Last Hour",
-        "What the hour before each moment cost by use, and the objective: above it an alert fires.",
-        *(billing.LAST_HOUR, billing.ALLOWED),
-        empty="Nothing was billed by use in this time range",
-    )
     return section(
         "Money",
         band(
@@ -93,6 +81,24 @@ def _money() -> Section:
             unpriced,
             widths=(4, 4, 6, 4, 3, 3),
         ),
+        *_money_over_time(),
+    )
+
+
+def _money_over_time() -> tuple[Band, ...]:
+    per_hour = bars(
+        "Cost per Hour by Billing",
+        "Money per hour at the present rate: paid by use, or included in subscriptions and free.",
+        billing.PER_HOUR_BY_BILLING,
+        empty=_NO_COST,
+    )
+    burn = lines(
+        "Billed in the Last Hour",
+        "What the hour before each moment cost by use, and the objective: above it an alert fires.",
+        *(billing.LAST_HOUR, billing.ALLOWED),
+        empty="Nothing was billed by use in this time range",
+    )
+    return (
         band(
             8,
             colored(per_hour, {"^pay_as_you_go$": ORANGE, "^subscription$": BLUE, "^free$": GREEN}),
