@@ -19,12 +19,14 @@ _CALL = (
     *(tables.COST, tables.MODEL, tables.ENDPOINT, tables.KEY, tables.PROMPT, tables.CACHED, tables.ANSWER),
     *(tables.DURATION, tables.OUTCOME, tables.SESSION, tables.INSPECTOR, tables.TRACE),
 )
-_SPENDERS = {
-    "organization": "Organizations by Cost",
-    "key": "Keys by Cost",
-    "workflow": "Workflows by Cost",
-    "client": "Clients by Cost",
-}
+_SPENDERS = (
+    ("Organizations by Cost", "organization", "organization"),
+    ("Keys by Cost", "key", "key"),
+    ("Workflows by Cost", "workflow", "search"),
+    ("Sessions by Cost", "session_id", "session"),
+)
+"""Title, field of log lines, filter of the page of requests."""
+_HERE = (*links.SHARED_FILTERS, "key")
 
 
 def page() -> Page:
@@ -98,6 +100,12 @@ def _money_over_time() -> tuple[Band, ...]:
         *(billing.LAST_HOUR, billing.ALLOWED),
         empty="Nothing was billed by use in this time range",
     )
+    each = lines(
+        "Cost per Request by Model",
+        "Mean list price of a request in each interval. A rise with the same work: prompts grow, or miss the cache.",
+        logged.mean_over_time(COMPLETED, "cost_usd", "currencyUSD", "model"),
+        empty=_NO_COST,
+    )
     return (
         band(
             8,
@@ -115,20 +123,15 @@ def _money_over_time() -> tuple[Band, ...]:
                 billing.PER_HOUR_BY_ENDPOINT,
                 empty=_NO_COST,
             ),
-            lines(
-                "Cost per Request by Model",
-                "Mean list price of a request in each interval. A rise with the same work: prompts grow, or the cache"
-                " is missed.",
-                logged.mean_over_time(COMPLETED, "cost_usd", "currencyUSD", "model"),
-                empty=_NO_COST,
-            ).max_data_points(120),
+            house.sparse(each),
         ),
     )
 
 
 def _spenders() -> Section:
-    by_field = [_spender(title, field) for field, title in _SPENDERS.items()]
-    names = ranking(
+    models = ranking("Models by Cost", "The ten models that cost most.", cost.BY_MODEL, empty=_NO_COST)
+    endpoints = ranking("Endpoints by Cost", "The ten endpoints that cost most.", cost.BY_ENDPOINT, empty=_NO_COST)
+    nameless = ranking(
         "Models without a Price",
         f"Requests by the model that was asked for and has no price. {_UNPRICED_HELP}",
         logged.most(billing.UNPRICED_LINES, "model"),
@@ -137,12 +140,12 @@ def _spenders() -> Section:
     )
     return section(
         "Who spends",
-        band(8, *by_field),
+        band(8, *(_spender(*names) for names in _SPENDERS)),
         band(
             8,
-            ranking("Models by Cost", "The ten models that cost most.", cost.BY_MODEL, empty=_NO_COST),
-            ranking("Endpoints by Cost", "The ten endpoints that cost most.", cost.BY_ENDPOINT, empty=_NO_COST),
-            names,
+            models.data_links([links.requests_of("model", kept=_HERE)]),
+            endpoints.data_links([links.requests_of("endpoint", kept=_HERE)]),
+            nameless.data_links([links.requests_of("model", "search", kept=_HERE)]),
         ),
     )
 
@@ -218,6 +221,7 @@ def _dearest() -> Section:
     return section("Most expensive", band(10, sessions, calls, widths=(10, 14)))
 
 
-def _spender(title: str, field: str) -> bargauge.Panel:
+def _spender(title: str, field: str, variable: str) -> bargauge.Panel:
     what = title.split()[0].lower()
-    return ranking(title, f"The ten {what} that cost most.", logged.dearest(COMPLETED, field), empty=_NO_COST)
+    panel = ranking(title, f"The ten {what} that cost most.", logged.dearest(COMPLETED, field), empty=_NO_COST)
+    return panel.data_links([links.requests_of(field, variable, _HERE)])

@@ -74,6 +74,11 @@ def lines(title: str, description: str, *signals: Signal, empty: str = NO_REQUES
     )
 
 
+def sparse(panel: timeseries.Panel) -> timeseries.Panel:
+    """For what few log lines tell: wide intervals, and values that stand alone are seen, too."""
+    return panel.max_data_points(120).show_points(common.VisibilityMode.AUTO)
+
+
 def bars(title: str, description: str, *signals: Signal, empty: str = NO_REQUESTS) -> timeseries.Panel:
     """Parts of a whole over time, stacked."""
     return (

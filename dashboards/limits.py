@@ -27,9 +27,10 @@ from dashboards.signals.limits import CURRENT, GONE, RESET
 from dashboards.signals.signal import Source
 from dashboards.signals.windows import FIVE_HOURS, SEVEN_DAYS, Window
 
-_NO_PAUSE = "No account with windows has answered yet, and no credential of the proxy's own is in use"
+_NO_PAUSE = "No account with windows has answered yet"
 _LEFT = ((None, RED), (0.05, ORANGE), (0.2, GREEN))
-_USERS = {"key": "Keys", "session_id": "Sessions", "model": "Models"}
+_USERS = {"Keys": ("key", "key"), "Sessions": ("session_id", "session"), "Models": ("model", "model")}
+"""What → field of log lines, filter of the page of requests."""
 _REFUSED = (
     *(tables.ERROR_TYPE, tables.ERROR_MESSAGE, tables.ACCOUNT, tables.KEY, tables.MODEL, tables.ENDPOINT),
     *(tables.SESSION, tables.INSPECTOR, tables.TRACE),
@@ -57,15 +58,15 @@ def page() -> Page:
 def _windows() -> Section:
     table = rows(
         "Windows of Every Account",
-        "What is known of each window. It runs out before its reset if use goes on as in this window so far. An account"
-        " that is no longer there was replaced or not heard of for long.",
+        "What is known of each window. It runs out before its reset if use goes on as in this window so far. What is no"
+        " longer reported was last heard of in this time range: the account was replaced, or the proxy is away.",
         *limits.WINDOWS,
         empty=NO_READING,
     )
     known = {
         CURRENT: ("current", GREEN),
         RESET: ("none since the reset", GRAY),
-        GONE: ("account no longer there", GRAY),
+        GONE: ("no longer reported", GRAY),
     }
     used = lines(
         "Windows over Time",
@@ -88,7 +89,7 @@ def _windows() -> Section:
                 "Runs Out In",
                 "Time until the first window is full if use goes on as in it so far. Slow down what can wait.",
                 limits.RUNS_OUT_IN,
-                empty="Every window lasts until its reset",
+                empty="No window is running out",
             ),
             number("Oldest Reading", "Age of the oldest reading.", limits.OLDEST_READING, empty=NO_READING),
             number(
@@ -109,7 +110,7 @@ def _windows() -> Section:
 def _users() -> Section:
     return section(
         "Who used the windows",
-        *(band(9, *(_user(window, field) for field in _USERS)) for window in (FIVE_HOURS, SEVEN_DAYS)),
+        *(band(9, *(_user(window, what) for what in _USERS)) for window in (FIVE_HOURS, SEVEN_DAYS)),
     )
 
 
@@ -167,11 +168,13 @@ def _pauses() -> Section:
     return section("Pauses", band(8, lanes, reasons, widths=(16, 8)))
 
 
-def _user(window: Window, field: str) -> bargauge.Panel:
-    title = f"{_USERS[field]} in the {window.name} Window"
-    description = (
-        f"The ten {_USERS[field].lower()} with most tokens since the {window.name} window of the chosen accounts began,"
-        " the earliest of them if there are several; cache and answers included."
+def _user(window: Window, what: str) -> bargauge.Panel:
+    field, variable = _USERS[what]
+    panel = ranking(
+        f"{what} in the {window.name} Window",
+        f"The ten {what.lower()} with most tokens since the {window.name} window of the chosen accounts began, the"
+        " earliest of them if there are several; cache and answers included.",
+        limits.used_by(window, field),
+        empty="No account with windows was used in this window",
     )
-    empty = "No account with windows was used in this window"
-    return ranking(title, description, limits.used_by(window, field), empty=empty)
+    return panel.data_links([links.requests_of(field, variable, (*links.SHARED_FILTERS, "key"))])

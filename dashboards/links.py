@@ -18,6 +18,8 @@ COST = "anthropic-proxy-cost"
 LIMITS = "anthropic-proxy-limits"
 HEALTH = "anthropic-proxy-health"
 """uids of the dashboards."""
+SHARED_FILTERS = ("organization", "endpoint", "model")
+"""Variables that every page has."""
 
 
 def between_pages(tags: Sequence[str]) -> list[Builder[dashboard.DashboardLink]]:
@@ -26,14 +28,21 @@ def between_pages(tags: Sequence[str]) -> list[Builder[dashboard.DashboardLink]]
     return [menu.as_dropdown(True).include_vars(True).keep_time(True)]
 
 
-def requests(title: str = "Requests behind this", **variables: str) -> shape.DashboardLink:
+def requests(
+    title: str = "Requests behind this", kept: Sequence[str] = SHARED_FILTERS, **variables: str
+) -> shape.DashboardLink:
     """To the log lines of the same time range and filters; `variables` narrow them: model="${__field.labels.model}"."""
     if not variables:
         return page(REQUESTS, title)
     # Of two values of one variable in an address, one of them All, Grafana takes All: a filter is kept or narrowed.
-    kept = [f"${{{name}:queryparam}}" for name in ("organization", "endpoint", "model") if name not in variables]
+    others = [f"${{{name}:queryparam}}" for name in kept if name not in variables]
     narrower = [f"var-{name}={value}" for name, value in variables.items()]
-    return _link(title, "&".join([f"/d/{REQUESTS}?${{__url_time_range}}", *kept, *narrower]))
+    return _link(title, "&".join([f"/d/{REQUESTS}?${{__url_time_range}}", *others, *narrower]))
+
+
+def requests_of(label: str, variable: str = "", kept: Sequence[str] = SHARED_FILTERS) -> shape.DashboardLink:
+    """To the requests of a series: its value of a label becomes a filter, by the variable of that or another name."""
+    return requests("Requests of this", kept, **{variable or label: f"${{__field.labels.{label}:percentencode}}"})
 
 
 def page(uid: str, title: str) -> shape.DashboardLink:

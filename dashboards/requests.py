@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dashboards import house, links, tables, variables
 from dashboards.annotations import every_annotation
-from dashboards.house import BLUE, GRAY, GREEN, RED, bars, colored, lines, number, ranking
+from dashboards.house import GRAY, GREEN, RED, bars, colored, lines, number, ranking
 from dashboards.page import Band, Page, Section, band, section
 from dashboards.signals import logged
 from dashboards.signals.logged import FAILED, FOUND, FOUND_ERRORS, SLOW
@@ -21,12 +21,7 @@ _ERROR = (
     *(tables.STATUS, tables.ERROR_TYPE, tables.ERROR_MESSAGE, tables.ATTEMPT, tables.OUTCOME, tables.MODEL),
     *(tables.ENDPOINT, tables.KEY, tables.SESSION, tables.INSPECTOR, tables.TRACE),
 )
-_BY_FIELD = {
-    "key": ("Requests by Key", "The ten keys with most requests: who asks."),
-    "session_id": ("Requests by Session", "The ten sessions with most requests. A session that never ends stands out."),
-    "workflow": ("Requests by Workflow", "The ten workflows with most requests: what they are for."),
-    "client": ("Requests by Client", "The ten programs, with their versions, that sent most requests."),
-}
+_HERE = (*links.SHARED_FILTERS, "key", "status", "outcome", "session", "search")
 
 
 def page() -> Page:
@@ -58,6 +53,12 @@ def _found() -> Section:
         logged.over_time(FOUND, "outcome"),
         empty=_NONE_FOUND,
     )
+    counts = ranking(
+        "Requests by Outcome",
+        "How the requests found ended. ok is right; follow the others to their requests.",
+        logged.most(FOUND, "outcome"),
+        empty=_NONE_FOUND,
+    )
     durations = lines(
         "Duration (p50/p95)",
         "Time until the requests found were over for their clients, in each interval.",
@@ -74,7 +75,12 @@ def _found() -> Section:
     return section(
         "Found",
         _sums_found(),
-        band(7, *(each.max_data_points(120) for each in (outcomes, durations, first))),
+        band(
+            7,
+            house.sparse(outcomes),
+            counts.data_links([links.requests_of("outcome", kept=_HERE)]),
+            *map(house.sparse, (durations, first)),
+        ),
     )
 
 
@@ -142,7 +148,7 @@ def _errors() -> Section:
         logged.most(FOUND_ERRORS, "error_type"),
         steps=((None, RED),),
         empty=_NO_ERRORS,
-    )
+    ).data_links([links.requests_of("error_type", "search", kept=_HERE)])
     broken = tables.log_rows(
         "Errors inside Streams",
         "Answers that began with 200 and then told of an error. Clients have seen a part of them.",
@@ -157,7 +163,11 @@ def _errors() -> Section:
         *_CALL,
         empty="No answer was cut off in this time range",
     )
-    return section("Errors", band(10, upstream, types, widths=(18, 6)), band(8, broken, cut))
+    return section(
+        "Errors",
+        band(10, upstream, types, widths=(18, 6)),
+        band(8, broken, cut),
+    )
 
 
 def _slow() -> Section:
@@ -174,11 +184,29 @@ def _slow() -> Section:
 
 
 def _who() -> Section:
-    panels = [
-        ranking(title, description, logged.most(FOUND, field), steps=((None, BLUE),), empty=_NONE_FOUND)
-        for field, (title, description) in _BY_FIELD.items()
-    ]
-    return section("Who asks", band(9, *panels))
+    keys, sessions, workflows, clients = (
+        ranking(title, description, logged.most(FOUND, field), empty=_NONE_FOUND)
+        for title, description, field in (
+            ("Requests by Key", "The ten keys with most requests: who asks.", "key"),
+            (
+                "Requests by Session",
+                "The ten sessions with most requests: one without end stands out.",
+                "session_id",
+            ),
+            ("Requests by Workflow", "The ten workflows with most requests: what they are for.", "workflow"),
+            ("Requests by Client", "The ten programs, with their versions, that sent most requests.", "client"),
+        )
+    )
+    return section(
+        "Who asks",
+        band(
+            9,
+            keys.data_links([links.requests_of("key", kept=_HERE)]),
+            sessions.data_links([links.requests_of("session_id", "session", kept=_HERE)]),
+            workflows.data_links([links.requests_of("workflow", "search", kept=_HERE)]),
+            clients,
+        ),
+    )
 
 
 def _lines() -> Section:

@@ -20,7 +20,8 @@ Options = dict[str, object]
 UNKNOWN = "–"
 """What a cell shows that has no value."""
 _TIMES = ("Time", "timestamp")
-"""Names that Grafana's Loki data source gives to the time of a line, by its settings."""
+"""Names that Grafana's Loki data source gives to the time of a line, by its feature toggles."""
+_TIME_WIDTH = 175
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +41,29 @@ class Column:
     link: shape.DashboardLink | None = None
 
 
-STATUS = Column("status", "Status", width=75, colors={"2..": GREEN, "429": ORANGE, "4..": YELLOW, "5..": RED})
-OUTCOME = Column("outcome", "Outcome", width=150, colors={"ok": GREEN, "client_disconnected|rejected": GRAY, ".+": RED})
-MODEL = Column("model", "Model", width=190)
-ENDPOINT = Column("endpoint", "Endpoint", width=120)
-KEY = Column("key", "Key", width=130)
-ACCOUNT = Column("account", "Account", width=160)
-PROMPT = Column("input_tokens_total", "In", "short", width=80)
+STATUS = Column("status", "Status", width=70, colors={"2..": GREEN, "429": ORANGE, "4..": YELLOW, "5..": RED})
+OUTCOME = Column("outcome", "Outcome", width=130, colors={"ok": GREEN, "client_disconnected|rejected": GRAY, ".+": RED})
+MODEL = Column("model", "Model", width=170)
+ENDPOINT = Column("endpoint", "Endpoint", width=100)
+KEY = Column("key", "Key", width=120)
+ACCOUNT = Column("account", "Account", width=150)
+PROMPT = Column("input_tokens_total", "In", "short", width=75)
 CACHED = Column("cache_read_tokens", "From cache", "short", width=100)
-ANSWER = Column("output_tokens", "Out", "short", width=80)
-COST = Column("cost_usd", "Cost", "currencyUSD", width=90)
-DURATION = Column("duration_ms", "Duration", "ms", width=95)
-FIRST_TOKEN = Column("ttft_ms", "First token", "ms", width=100)
+ANSWER = Column("output_tokens", "Out", "short", width=75)
+COST = Column("cost_usd", "Cost", "currencyUSD", width=85)
+DURATION = Column("duration_ms", "Duration", "ms", width=90)
+FIRST_TOKEN = Column("ttft_ms", "First token", "ms", width=95)
 ATTEMPT = Column("attempt", "Attempt", "none", width=80)
-ERROR_TYPE = Column("error_type", "Error", width=170)
+ERROR_TYPE = Column("error_type", "Error", width=150)
 ERROR_MESSAGE = Column("error_message", "Message")
-REQUEST = Column("request_id", "Request", width=250)
+REQUEST = Column("request_id", "Request")
 SESSION = Column(
     "session_id",
     "Session",
-    width=250,
+    width=120,
     link=links.requests("Requests of this session", session="${__value.raw:percentencode}"),
 )
-INSPECTOR = Column("inspector_url", "Inspector", width=90, words="Open", link=links.inspector())
+INSPECTOR = Column("inspector_url", "Inspector", width=85, words="Open", link=links.inspector())
 TRACE = Column("trace_id", "Trace", width=70, words="Trace", link=links.trace("Trace in Tempo"))
 
 
@@ -74,7 +75,7 @@ def log_rows(
     numbers = [{"targetField": each.name, "destinationType": "number"} for each in columns if each.unit]
     return _shown(
         panel,
-        columns,
+        (Column(_TIMES[0], "Time", width=_TIME_WIDTH), *columns),
         ("extractFields", {"source": "labels", "format": "auto", "replace": False, "keepTime": False}),
         ("convertFieldType", {"fields": {}, "conversions": numbers}),
         _organized(dict.fromkeys(_TIMES, "Time") | {each.name: each.title for each in columns}),

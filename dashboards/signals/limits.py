@@ -13,10 +13,10 @@ _RESETS_AT = f"proxy_account_resets_at{{{_CHOSEN}}}"
 _EXHAUSTS_AT = f"proxy_account_exhausts_at{{{_CHOSEN}}}"
 _OBSERVED_AT = f"proxy_account_observed_at{{{_CHOSEN}}}"
 _EVER_OBSERVED_AT = f"last_over_time({_OBSERVED_AT}[$__range])"
-"""Also of accounts that are no longer there."""
+"""Also of accounts that are no longer reported."""
 
 CURRENT, RESET, GONE = 2, 1, 0
-"""What is known of a window: a reading that holds; none since its reset; the account is no longer there."""
+"""What is known of a window: a reading that holds; none since its reset; nothing any more."""
 
 WINDOWS = (
     Signal(f"{_EACH} ({_UTILIZATION})", "percent", "Used"),
