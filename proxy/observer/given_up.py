@@ -18,6 +18,7 @@ POISON = "poison"
 """It could not be made."""
 PARTIAL = "partial"
 """The receiver took a batch but for some records, and does not say which."""
+REASONS = (EXPORT_REJECTED, TOO_OLD, POISON, PARTIAL)
 
 _NOTE = "given_up"
 Counts = dict[str, dict[str, int]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
+from itertools import product
 from pathlib import Path
 
 from proxy.ledger import counters, journal
@@ -51,9 +52,9 @@ def points(
 
 def _given_up(conn: sqlite3.Connection) -> Iterator[Point]:
     known = given_up.counts(conn)
-    for signal, reasons in sorted(known.items()):
-        for reason, number in sorted(reasons.items()):
-            yield metrics.DEAD_LETTERS, (signal, reason), number
+    # Zeros, too: a counter that appears with its first event has not increased for Prometheus.
+    for signal, reason in product(Signal, given_up.REASONS):
+        yield metrics.DEAD_LETTERS, (signal.value, reason), known.get(signal.value, {}).get(reason, 0)
     yield metrics.DROPPED, (given_up.EXPORT_REJECTED,), sum(sum(reasons.values()) for reasons in known.values())
 
 

@@ -101,6 +101,20 @@ def test_a_series_begins_with_one_zero_whatever_restarts(tmp_path: Path) -> None
         assert [at for at, _ in points] == sorted(at for at, _ in points)
 
 
+def test_what_is_being_counted_during_an_export_begins_with_zero_too(tmp_path: Path) -> None:
+    folder, source = ledger(tmp_path), Source()
+    source.add(1)
+    with receiver() as one:
+        draft = source.table.draft(source.now())
+        draft.add(metrics.COOLDOWNS, 2, "caller", "window_rejected")
+        with metering(folder, one, source) as meter:
+            wait(lambda: meter.health.up is True, "an export without it")
+            source.table.commit(draft)
+            count = len(one.requests("metrics"))
+            wait(lambda: len(one.requests("metrics")) > count + 1, "an export with it")
+        assert [number for _, number in all_points(one, "proxy.credential.cooldowns")[:2]] == [0, 2]
+
+
 def test_an_export_whose_answer_was_lost_keeps_its_zero(tmp_path: Path) -> None:
     folder, source = ledger(tmp_path), Source()
     source.add(1)
