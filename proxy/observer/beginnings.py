@@ -54,10 +54,10 @@ class Beginnings:
         first = next((tried for tried in self._state.tried_ns if tried >= one.started_ns), None)
         return None if first is None else first - _MILLISECOND
 
-    def delivered(self, at_ns: int) -> None:
-        """The export of that time has arrived."""
+    def delivered(self, begun_ns: int) -> None:
+        """An export has arrived, with all series that had begun by then."""
         if self._state.tried_ns:
-            self._write(_State(at_ns, []))
+            self._write(_State(begun_ns, []))
 
     def refused(self, at_ns: int) -> None:
         """The export of that time has certainly not been taken."""

@@ -85,7 +85,7 @@ class Meter(SendingThread):
             reply = self._sender.send(data)
             if reply.verdict is Verdict.DELIVERED:
                 # What began before this export but was committed after the look at the table is yet to come.
-                beginnings.delivered(now_ns)
+                beginnings.delivered(max((one.started_ns for one in sent), default=0))
             elif reply.untaken:
                 beginnings.refused(now_ns)
         self._judge(reply, covered, sent)
