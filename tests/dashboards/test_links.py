@@ -39,5 +39,20 @@ def test_narrower_filters_go_along_to_the_requests() -> None:
     assert url.endswith("&var-model=${__field.labels.model}")
 
 
+def test_a_filter_that_is_narrowed_is_not_kept_as_well() -> None:
+    """Grafana takes All where an address names it beside another value of the same variable."""
+    url = links.requests_of("session_id", "session", kept=("endpoint", "session")).build().url
+    assert url is not None
+    kept = url.partition("&")[2]
+    assert kept == "${endpoint:queryparam}&var-session=${__field.labels.session_id:percentencode}"
+
+
+def test_several_values_go_to_explore_as_a_regular_expression() -> None:
+    url = links.logs('{a="b"} | model=~"$model" | session=~`${session:regex}`').build().url
+    assert url is not None
+    [query] = json.loads(unquote(url.partition("panes=")[2]))["a"]["queries"]
+    assert query["expr"] == '{a="b"} | model=~"${model:pipe}" | session=~`${session:regex}`'
+
+
 def filters_in(url: str) -> set[str]:
     return {name for names in FILTER.findall(url) for name in names}

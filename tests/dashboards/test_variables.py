@@ -43,13 +43,14 @@ def test_hidden_variables_are_computed_and_never_taken_from_a_link(page: Dashboa
         assert variable.skip_url_sync is (variable.hide == HIDDEN), variable.name
 
 
-def test_the_age_of_a_window_is_its_length_until_it_is_known() -> None:
+@pytest.mark.parametrize(("uid", "age"), [("anthropic-proxy-windows", "window"), ("anthropic-proxy-limits", "account")])
+def test_the_age_of_a_window_is_its_length_until_it_is_known(uid: str, age: str) -> None:
     """D-5, D-11: whole seconds, whatever the answer."""
-    [page] = [page for page in dashboards() if page.uid == "anthropic-proxy-windows"]
-    ages = {variable.name: variable for variable in page.variables if variable.name.startswith("window_age_")}
+    [page] = [page for page in dashboards() if page.uid == uid]
+    ages = {variable.name: variable for variable in page.variables if variable.name.startswith(f"{age}_age_")}
     assert {name: variable.current.value for name, variable in ages.items()} == {
-        "window_age_5h": "18000",
-        "window_age_7d": "604800",
+        f"{age}_age_5h": "18000",
+        f"{age}_age_7d": "604800",
     }
     for variable in ages.values():
         pattern = re.compile(variable.regex.strip("/"))
