@@ -28,12 +28,12 @@ def request_id(instance: str, number: int) -> str:
     return f"px_{instance}_{number:08}"
 
 
-def feed(otlp: str, instance: str, times_ns: Sequence[int]) -> None:
+def feed(otlp: str, instance: str, times_ns: Sequence[int], *, model: str = "claude-sonnet-4-6") -> None:
     """One `completed` record at each of the times, sent to the collector at `http://host:port`.
 
     Record number n counts n input tokens. Raises urllib's HTTPError for a batch that is not taken.
     """
-    records = [_record(instance, number, time_ns) for number, time_ns in enumerate(times_ns)]
+    records = [_record(instance, number, time_ns, model) for number, time_ns in enumerate(times_ns)]
     for start in range(0, len(records), _BATCH):
         scoped = ScopeLogs(scope=_SCOPE, log_records=records[start : start + _BATCH])
         batch = ExportLogsServiceRequest(resource_logs=[ResourceLogs(resource=identity(instance), scope_logs=[scoped])])
@@ -57,8 +57,8 @@ def post(url: str, body: bytes) -> None:
         response.read()
 
 
-def _record(instance: str, number: int, time_ns: int) -> LogRecord:
-    fields = {"request_id": request_id(instance, number), "model": "claude-sonnet-4-6", "outcome": "ok"}
+def _record(instance: str, number: int, time_ns: int, model: str) -> LogRecord:
+    fields = {"request_id": request_id(instance, number), "model": model, "outcome": "ok"}
     attributes = [text(name, value) for name, value in fields.items()]
     attributes.append(KeyValue(key="input_tokens", value=AnyValue(int_value=number)))
     body = json.dumps({"msg": "completed", **fields, "input_tokens": number}, separators=(",", ":"))
