@@ -57,11 +57,15 @@ class Reply:
     """Answer one byte per second."""
     drop: bool = False
     """Take the request and close the connection without an answer."""
+    raw: bytes | None = None
+    """Answer with these bytes, whatever they are, and close the connection."""
 
     @property
     def takes(self) -> bool:
         """Whether the contents count as received."""
-        return self.drop or (200 <= self.status < 300 and self.content_type == PROTOBUF and not self.hang)
+        return self.drop or (
+            200 <= self.status < 300 and self.content_type == PROTOBUF and not self.hang and not self.raw
+        )
 
 
 @dataclass(frozen=True)
@@ -207,6 +211,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(reply)
 
     def _answer(self, reply: Reply) -> None:
+        if reply.raw is not None:
+            self.connection.sendall(reply.raw)
+            self.close_connection = True
+            return
         if reply.drip:
             for byte in b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n" + b"x-slow: 1\r\n" * 100:
                 self.connection.sendall(bytes([byte]))

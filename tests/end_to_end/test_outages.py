@@ -128,6 +128,33 @@ def test_a_proxy_that_is_stopped_while_the_collector_hangs_ends_well_and_sends_t
             laws.check(proxy, payloads=[one.body for one in otlp.received])
 
 
+def test_a_collector_that_answers_nonsense_costs_no_request_and_no_record(tmp_path: Path) -> None:
+    """G3, G4: a redirection, a page for people, an answer that breaks off"""
+    with Upstream(script=Streams()).running() as upstream, receiver() as otlp:
+        proxy = Proxy(tmp_path, upstream.url, env={"OTEL_EXPORTER_OTLP_ENDPOINT": otlp.url, **QUICK})
+        otlp.always("logs", Reply(302, headers={"location": "/login"}))
+        otlp.always("traces", Reply(body=b"<html>Welcome</html>", content_type="text/html"))
+        otlp.always("metrics", Reply(raw=b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n"))
+        with proxy.running(), Load(proxy.base_url) as load:
+            wait(lambda: len(load.answered) > 50 and all(map(otlp.requests, SIGNALS)), "every signal to be answered")
+            wait(lambda: told_down(proxy), "that to be shown")
+            load.stop()
+            assert (load.wrong, load.broken) == ([], 0)
+        assert (otlp.logs(), otlp.spans()) == ([], [])
+        for kind in SIGNALS:
+            otlp.always(kind, None)
+        with proxy.running():
+            assert_all_told(proxy, otlp, len(load.answered))
+            laws.check(proxy, payloads=[one.body for one in otlp.received])
+        assert proxy.rows("SELECT * FROM dead_letters") == []
+
+
+def told_down(proxy: Proxy) -> bool:
+    """Whether no signal is delivered, as far as the proxy knows."""
+    shown = signals.scraped(proxy.metrics(), health=True)
+    return all(shown["proxy_exporter_up", frozenset({("signal", name)})] == 0 for name in ("logs", "spans", "metrics"))
+
+
 def passes(load: Load, seconds: float) -> None:
     """Requests go on all the while."""
     end = time.monotonic() + seconds

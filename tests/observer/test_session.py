@@ -83,6 +83,23 @@ def test_busy_and_broken_receivers_are_tried_again(status: int) -> None:
     assert judged.untaken is (status in (408, 429, 503))
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nmany\r\n{}",
+        b"",
+    ],
+    ids=repr,
+)
+def test_what_is_no_whole_answer_leaves_open_what_was_taken(raw: bytes) -> None:
+    """G4."""
+    judged = answered(Reply(raw=raw))
+    assert (judged.verdict, judged.status, judged.untaken) == (Verdict.AGAIN, None, False)
+
+
 @pytest.mark.parametrize("status", [400, 413])
 def test_refused_contents_are_told_apart(status: int) -> None:
     """G3."""
