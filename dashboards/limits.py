@@ -148,7 +148,8 @@ def _refusals() -> Section:
         *_REFUSED,
         empty="No answer 429 in this time range",
     )
-    return section("Refusals", band(9, over_time, words, widths=(8, 16)))
+    refused = links.requests("Requests refused", endpoint="${__field.labels.endpoint}", status="429")
+    return section("Refusals", band(9, over_time.data_links([refused]), words, widths=(8, 16)))
 
 
 def _pauses() -> Section:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.signals.logged import named
+from dashboards.signals.logged import named, ten_largest
 from dashboards.signals.signal import COMPLETED, SELECTED_ENDPOINTS, UPSTREAM_ERROR, Signal, Source, increase, rate
 from dashboards.signals.windows import Window
 
@@ -87,4 +87,4 @@ def used_by(window: Window, field: str) -> Signal:
         f'sum by ({field}) (sum_over_time({lines} | unwrap {tokens} | __error__="" [${{account_age_{window.name}}}s]))'
         for tokens in ("input_tokens_total", "output_tokens")
     )
-    return Signal(f"topk(10, {sent} + {received})", "short", f"{{{{{field}}}}}", Source.LOKI)
+    return Signal(ten_largest(f"{sent} + {received}"), "short", f"{{{{{field}}}}}", Source.LOKI)

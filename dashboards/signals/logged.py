@@ -42,13 +42,13 @@ def share(part: str, whole: str, legend: str) -> Signal:
 def most(lines: str, field: str) -> Signal:
     """The ten values of a field that most lines have; lines without the field count as `(none)`."""
     counted = f"sum by ({field}) ({_counted(f'{lines} {named(field)}')})"
-    return Signal(f"topk(10, {counted})", "short", f"{{{{{field}}}}}", Source.LOKI)
+    return Signal(ten_largest(counted), "short", f"{{{{{field}}}}}", Source.LOKI)
 
 
 def dearest(lines: str, field: str) -> Signal:
     """The ten values of a field whose requests cost most."""
     cost = _summed(f"{lines} {named(field)}", "cost_usd")
-    return Signal(f"topk(10, sum by ({field}) ({cost}))", "currencyUSD", f"{{{{{field}}}}}", Source.LOKI)
+    return Signal(ten_largest(f"sum by ({field}) ({cost})"), "currencyUSD", f"{{{{{field}}}}}", Source.LOKI)
 
 
 def over_time(lines: str, field: str) -> Signal:
@@ -89,6 +89,11 @@ def dearest_sessions(lines: str) -> tuple[Signal, ...]:
             }.items()
         ),
     )
+
+
+def ten_largest(expr: str) -> str:
+    """The largest first: Loki sorts by labels unless it is told."""
+    return f"sort_desc(topk(10, {expr}))"
 
 
 def named(field: str) -> str:
