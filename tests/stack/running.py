@@ -6,6 +6,7 @@ substituted but is not there is an error. Tempo cannot be built here: a scriptab
 
 from __future__ import annotations
 
+import random
 import socket
 import subprocess
 import time
@@ -252,7 +253,18 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _free_ports() -> _Ports:
     with ExitStack() as sockets:
-        opened = [sockets.enter_context(socket.socket()) for _ in _Ports.__dataclass_fields__]
-        for one in opened:
-            one.bind(("127.0.0.1", 0))
+        opened = [sockets.enter_context(_bound()) for _ in _Ports.__dataclass_fields__]
         return _Ports(*(int(one.getsockname()[1]) for one in opened))
+
+
+def _bound() -> socket.socket:
+    """Below the ports of clients, one of which would have it while the server is away."""
+    for port in random.sample(range(20_000, 32_000), 100):
+        one = socket.socket()
+        try:
+            one.bind(("127.0.0.1", port))
+        except OSError:
+            one.close()
+        else:
+            return one
+    raise OSError("no port between 20000 and 32000 is free")
