@@ -67,7 +67,7 @@ def lines(title: str, description: str, *signals: Signal, empty: str = NO_REQUES
         panel.draw_style(common.GraphDrawStyle.LINE)
         .line_width(2)
         .fill_opacity(10)
-        .show_points(common.VisibilityMode.NEVER)
+        .show_points(common.VisibilityMode.AUTO)
         .span_nulls(False)
         .legend(_legend())
         .tooltip(build.VizTooltipOptions().mode(common.TooltipDisplayMode.MULTI).sort(common.SortOrder.DESCENDING))
@@ -75,8 +75,8 @@ def lines(title: str, description: str, *signals: Signal, empty: str = NO_REQUES
 
 
 def sparse(panel: timeseries.Panel) -> timeseries.Panel:
-    """For what few log lines tell: wide intervals, and values that stand alone are seen, too."""
-    return panel.max_data_points(120).show_points(common.VisibilityMode.AUTO)
+    """For what few log lines tell: wide intervals."""
+    return panel.max_data_points(120)
 
 
 def bars(title: str, description: str, *signals: Signal, empty: str = NO_REQUESTS) -> timeseries.Panel:

@@ -94,7 +94,7 @@ def _seconds(name: str, query: str, usual: int) -> shape.QueryVariable:
 
 
 def _elsewhere() -> shape.QueryVariable:
-    """Hidden: endpoints of organisations that are not selected. Without any it is `()`, which matches nothing."""
+    """Hidden: endpoints of organisations that are not selected. Without any it is `()`."""
     return _every("elsewhere", choices.ENDPOINTS_ELSEWHERE)
 
 

@@ -28,8 +28,11 @@ class Signal:
     """Show the traces behind a histogram."""
 
 
-SELECTED_ENDPOINTS = 'endpoint=~"$endpoint",endpoint!~"$elsewhere"'
-"""Metrics know their endpoint but not its organisation, so endpoints of other organisations are taken out."""
+SELECTED_ENDPOINTS = r'endpoint=~"$endpoint",endpoint!~"\\b$elsewhere\\b"'
+"""Metrics know their endpoint but not its organisation, so endpoints of other organisations are taken out.
+
+Without any, `$elsewhere` is `()`: the word boundaries keep it from matching a series that has no endpoint.
+"""
 SELECTED_MODELS = 'model=~"$model"'
 SELECTED = f"{SELECTED_ENDPOINTS},{SELECTED_MODELS}"
 
