@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tests.stack.grafana.interpolation import Value, interpolated
 from tests.stack.grafana.intervals import milliseconds, rate_interval, step, written
@@ -20,6 +22,8 @@ from tests.stack.reading_back import Found, Line, QueryRefusedError, Series, Ser
 _POINTS = 1_000
 """As many as a panel is wide, in pixels."""
 _POINTS_OF_ANNOTATION = 100
+_AT_ONCE = 4
+"""Queries under way, as of a browser that loads a dashboard."""
 _LEAST_STEP_MS = {"prometheus": 15_000, "loki": 1}
 """The data source's `timeInterval` in `grafana/provisioning`; a millisecond where none is set."""
 _ANNOTATION_STEP = "60s"
@@ -120,17 +124,18 @@ def evaluate(
     span = Span(_beginning(dashboard.time.since, now), now)
     found = values(dashboard.templating.list, servers, span, chosen or {})
     asked = list(queries(dashboard, found, span))
-    return Evaluation(
-        dashboard=dashboard,
-        values=found,
-        answers=[_answer(query, servers) for query in asked if query.source in servers],
-        annotations={
-            one.name: _answer(_annotation_query(one, found, span), servers)
-            for one in dashboard.annotations.list
-            if one.enable and not one.built_in
-        },
-        unasked=[query for query in asked if query.source not in servers],
-    )
+    marks = [one for one in dashboard.annotations.list if one.enable and not one.built_in]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        answer = partial(_answer, servers=servers)
+        answers = pool.map(answer, [query for query in asked if query.source in servers])
+        annotations = pool.map(answer, [_annotation_query(one, found, span) for one in marks])
+        return Evaluation(
+            dashboard=dashboard,
+            values=found,
+            answers=list(answers),
+            annotations={mark.name: one for mark, one in zip(marks, annotations, strict=True)},
+            unasked=[query for query in asked if query.source not in servers],
+        )
 
 
 def queries(dashboard: Dashboard, known: Mapping[str, Value], span: Span) -> Iterator[Query]:

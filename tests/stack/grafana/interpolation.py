@@ -7,7 +7,7 @@ Sources: VARIABLE_REGEX and CustomAllValue of grafana/scenes (`variables/constan
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tests.stack.grafana.shape import Variable
@@ -66,9 +66,9 @@ def interpolated(text: str, values: Mapping[str, Value], source: str) -> str:
     return _REFERENCE.sub(replaced, text)
 
 
-def names_in(text: str) -> set[str]:
-    """Names of all variables a text refers to."""
-    return {found[1] or found[2] or found[4] for found in _REFERENCE.finditer(text)}
+def references(text: str) -> Iterator[tuple[str, str | None]]:
+    """Name of every variable that a text refers to, and the path of the part it wants: `${__field.labels.model}`."""
+    return ((found[1] or found[2] or found[4], found[5]) for found in _REFERENCE.finditer(text))
 
 
 def _prometheus(value: Value) -> str:

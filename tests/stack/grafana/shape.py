@@ -41,12 +41,72 @@ class Target(msgspec.Struct, frozen=True, rename="camel"):
     legend_format: str = ""
 
 
+class Link(msgspec.Struct, frozen=True):
+    """A way on, of a panel or of the values in it."""
+
+    title: str
+    url: str = ""
+
+
+class Menu(msgspec.Struct, frozen=True):
+    """A way on at the top of a dashboard: to an address, or to all dashboards with some tags."""
+
+    type: str
+    url: str = ""
+    tags: tuple[str, ...] = ()
+
+
+class _Matcher(msgspec.Struct, frozen=True):
+    id: str
+    options: object = None
+
+
+class _Property(msgspec.Struct, frozen=True):
+    id: str
+    value: object = None
+
+
+class _Override(msgspec.Struct, frozen=True):
+    matcher: _Matcher
+    properties: tuple[_Property, ...]
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        found = (msgspec.convert(one.value, tuple[Link, ...]) for one in self.properties if one.id == "links")
+        return next(found, ())
+
+
 class _Defaults(msgspec.Struct, frozen=True, rename="camel"):
     no_value: str = ""
+    links: tuple[Link, ...] = ()
 
 
 class _FieldConfig(msgspec.Struct, frozen=True):
     defaults: _Defaults = _Defaults()
+    overrides: tuple[_Override, ...] = ()
+
+
+class Arrangement(msgspec.Struct, frozen=True, rename="camel"):
+    """The options of a transformation, as far as they decide which fields there are and what they are called."""
+
+    value_label: str = ""
+    """Of `labelsToFields`: the label whose values become fields."""
+    include_by_name: dict[str, bool] = {}
+    exclude_by_name: dict[str, bool] = {}
+    rename_by_name: dict[str, str] = {}
+
+    def titles(self, fields: set[str]) -> dict[str, str]:
+        """Fields that are left, by what they are called."""
+        left = {name for name in fields if self.include_by_name.get(name, not self.include_by_name)}
+        left -= {name for name, excluded in self.exclude_by_name.items() if excluded}
+        return {self.rename_by_name.get(name) or name: name for name in left}
+
+
+class Transformation(msgspec.Struct, frozen=True):
+    """One step between a query's result and what a panel shows."""
+
+    id: str
+    options: Arrangement = Arrangement()
 
 
 class Panel(msgspec.Struct, frozen=True, rename="camel"):
@@ -63,6 +123,17 @@ class Panel(msgspec.Struct, frozen=True, rename="camel"):
     max_data_points: int | None = None
     repeat: str | None = None
     field_config: _FieldConfig = _FieldConfig()
+    transformations: tuple[Transformation, ...] = ()
+    links: tuple[Link, ...] = ()
+
+    @property
+    def every_link(self) -> Iterator[tuple[Link, str | None]]:
+        """Links of the panel and of its values, with the name of the field if it is only one."""
+        for link in (*self.links, *self.field_config.defaults.links):
+            yield link, None
+        for override in self.field_config.overrides:
+            for link in override.links:
+                yield link, str(override.matcher.options) if override.matcher.id == "byName" else None
 
 
 class AnnotationTarget(msgspec.Struct, frozen=True):
@@ -134,6 +205,8 @@ class Dashboard(msgspec.Struct, frozen=True):
     title: str
     time: _Time
     panels: tuple[Panel, ...]
+    tags: tuple[str, ...] = ()
+    links: tuple[Menu, ...] = ()
     annotations: _Annotations = _Annotations()
     templating: _Templating = _Templating()
 

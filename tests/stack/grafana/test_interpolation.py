@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.stack.grafana.interpolation import ALL, Value, interpolated, names_in, value_of
+from tests.stack.grafana.interpolation import ALL, Value, interpolated, references, value_of
 from tests.stack.grafana.shape import Selection, Variable
 
 _MODELS = ("claude-3.5", "claude-4")
@@ -81,5 +81,7 @@ def test_every_way_to_name_a_variable_is_understood(text: str, written: str | No
         assert interpolated(text, values, "prometheus") == written
 
 
-def test_names_are_found_in_every_spelling() -> None:
-    assert names_in("$a ${b} ${c:csv} ${d.e} [[f]]") == {"a", "b", "c", "d", "f"}
+def test_references_are_found_in_every_spelling() -> None:
+    assert list(references("$a ${b} ${c:csv} ${d.e.f:raw} [[g]]")) == [
+        *(("a", None), ("b", None), ("c", None), ("d", "e.f"), ("g", None))
+    ]

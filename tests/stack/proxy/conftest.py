@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,14 @@ SELECTED = '{service_name="anthropic-proxy"}'
 WHOLE = "[6h]"
 """A range that holds all that happened."""
 _DELIVERED_SECONDS = 90.0
+_PLAYED_SECONDS = 420.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test waits for servers and traffic, so it may take longer than others."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.timeout(_PLAYED_SECONDS))
 
 
 @dataclass
@@ -36,6 +45,8 @@ class Installation:
     stack: Stack
     servers: dict[str, Server]
     proxy: Proxy
+    since: float
+    """When the first round had arrived."""
     at: float
     dashboards: dict[str, Dashboard]
     """By uid."""
@@ -91,10 +102,12 @@ def _played(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         environment = {**stack.proxy_environment(folder / "data"), "OTEL_METRIC_EXPORT_INTERVAL": "1000"}
         proxy = Proxy(folder, upstream.url, relay=traffic.RELAY, rest=traffic.SETTINGS, env=environment)
         with proxy.running():
+            arrivals = []
             for _ in traffic.rounds(proxy.base_url):
                 wait_until(lambda: _arrived(proxy, servers), "the arrival of every request", _DELIVERED_SECONDS)
+                arrivals.append(time.time())
             at = servers["prometheus"].value("max(timestamp(proxy_request_count_total))", time.time())
-            yield Installation(stack, servers, proxy, at, dashboards, empty)
+            yield Installation(stack, servers, proxy, arrivals[0], at, dashboards, empty)
             laws.check(proxy)
 
 

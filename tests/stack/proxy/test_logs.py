@@ -12,7 +12,7 @@ from tests.kit.process import Row
 from tests.stack.proxy.conftest import SELECTED, Installation
 from tests.stack.reading_back import Line
 
-_NORMALIZED = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_call"}
+_NORMALIZED = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_calls"}
 _SIX_HOURS_S = 6 * 3_600
 
 

@@ -57,3 +57,10 @@ def test_gauges_are_the_ledgers(played: Installation, name: str) -> None:
     wanted = {key(labels): value for labels, value in GAUGES[name](played.ledger, played.at)}
     assert recorded(played, name) == wanted
     assert wanted
+
+
+def test_every_series_begins_with_zero_so_that_nothing_is_missing_in_an_increase(played: Installation) -> None:
+    sums = '{__name__=~"(proxy|gen_ai)_.+_(total|bucket|count|sum)",instance!~"127.+"}[6h]'
+    series = played.servers["prometheus"].instant(sums, played.at)
+    assert [one.labels for one in series if one.points[0][1] != 0] == []
+    assert len(series) > 1_000
