@@ -15,7 +15,8 @@ def matched(matcher: str) -> list[str]:
     found = MATCHER.fullmatch(matcher)
     assert found, matcher
     label, _, pattern = found.groups()
-    return [name for name, alert in ALERTS.items() if re.fullmatch(pattern, alert.labels.get(label, ""))]
+    labels = {name: {**alert.labels, "alertname": name} for name, alert in ALERTS.items()}
+    return [name for name, each in labels.items() if re.fullmatch(pattern, each.get(label, ""))]
 
 
 def test_every_matcher_finds_alerts() -> None:
