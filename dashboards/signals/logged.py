@@ -64,13 +64,18 @@ def quantile(lines: str, field: str, unit: str, part: float) -> Signal:
 
 def mean(lines: str, field: str, unit: str, legend: str) -> Signal:
     """Mean of a field in the time range."""
-    return Signal(f'avg_over_time({lines} | unwrap {field} | __error__="" [$__range]) by ()', unit, legend, Source.LOKI)
+    return Signal(f"avg_over_time({_known(lines, field)} [$__range]) by ()", unit, legend, Source.LOKI)
 
 
 def mean_over_time(lines: str, field: str, unit: str, by: str) -> Signal:
     """Mean of a field in each interval, by another."""
-    values = f'{lines} | unwrap {field} | __error__=""'
+    values = _known(lines, field)
     return Signal(f"avg_over_time({values} [$__auto]) by ({by})", unit, f"{{{{{by}}}}}", Source.LOKI)
+
+
+def _known(lines: str, field: str) -> str:
+    # Where Loki divides a query, its mean counts lines without the field, too.
+    return f'{lines} | {field}!="" | unwrap {field} | __error__=""'
 
 
 def dearest_sessions(lines: str) -> tuple[Signal, ...]:

@@ -66,7 +66,10 @@ def _newer(readings: list[Row], what: str) -> list[Row]:
 def _labelled(proxy: Proxy) -> list[Row]:
     rows = proxy.rows(
         "SELECT e.*, c.total_usd AS cost_usd, EXISTS (SELECT 1 FROM windows w WHERE w.request_id = e.request_id)"
-        " AS has_windows FROM journal j JOIN exchanges e USING (request_id)"
+        " AS has_windows, CASE e.status WHEN 429 THEN coalesce("
+        "(SELECT max(resets_at) FROM windows w WHERE w.request_id = e.request_id AND w.status = 'rejected'),"
+        "(SELECT max(resets_at) FROM limits l WHERE l.request_id = e.request_id AND remaining = 0)) END AS resets_at"
+        " FROM journal j JOIN exchanges e USING (request_id)"
         " LEFT JOIN costs c ON c.request_id = e.request_id AND latest = 1 ORDER BY seq"
     )
     attempts: dict[str, list[Row]] = {}

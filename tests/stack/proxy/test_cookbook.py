@@ -149,6 +149,7 @@ NUMBERS: dict[str, Callable[[Records], Table]] = {
     ),
     "Which requests ran longest?": lambda known: known.reduced("duration_ms", max, "request_id", "model", "outcome"),
     "How fast do models write?": lambda known: known.reduced("output_rate", _mean, "model"),
+    "Who asks again?": lambda known: known.counted("key", "client", where=lambda row: (row["retry_count"] or 0) > 0),
     "Who is limited most?": lambda known: known.counted("account", "key", where=lambda row: row["status"] == 429),
     "Which errors came inside streams that began well?": lambda known: known.counted(
         "model", "error_type", "error_message", where=lambda row: row["outcome"] == "error_in_stream"

@@ -73,7 +73,15 @@ def test_every_field_is_the_ledgers(played: Installation, completed: list[Line])
             if not _same(said, known[name]):
                 wrong[name].append((said, known[name]))
     assert {name: differences[:3] for name, differences in wrong.items()} == {}
-    assert seen >= {"cost_usd", "ttft_ms", "output_rate", "workflow", "error_message", "cache_creation_5m_tokens"}
+    assert seen >= {
+        "cost_usd",
+        "ttft_ms",
+        "output_rate",
+        "workflow",
+        "error_message",
+        "resets_at",
+        "cache_creation_5m_tokens",
+    }
 
 
 def test_every_failed_attempt_has_one_record(played: Installation) -> None:
