@@ -19,6 +19,7 @@ class Service(msgspec.Struct):
     image: str
     build: str | None = None
     user: str = ""
+    working_dir: str = "/"
     environment: dict[str, str] = {}
     entrypoint: list[str] = []
     command: list[str] = []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from proxy.settings.file import DEFAULT_NAME
 from proxy.settings.load import load
 from proxy.settings.shape import Settings
 from proxy.supervisor.supervise import OBSERVER_PATIENCE_S, RELAY_MARGIN_S
@@ -136,6 +137,17 @@ def test_containers_give_the_proxy_settings_that_it_accepts(tmp_path: Path) -> N
     assert settings.data == Path("/data")
     assert settings.telemetry.otlp.logs is not None
     assert settings.telemetry.otlp.logs.endpoint == "http://otel-collector:4318/v1/logs"
+
+
+def test_the_proxy_finds_its_settings_file_in_its_working_folder(tmp_path: Path) -> None:
+    proxy = _SERVICES["proxy"]
+    folder = ROOT / proxy.mounted()[proxy.working_dir]
+    [file] = folder.iterdir()
+    assert file.name == DEFAULT_NAME
+    example = re.sub(r"^# ?(?=\[|\w+ = )", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    (tmp_path / DEFAULT_NAME).write_text(example, encoding="utf-8")
+    assert load(environ={}, folder=folder).settings == load(environ={}, folder=tmp_path / "empty").settings
+    assert load(environ={}, folder=tmp_path).settings.endpoints["production"].organization == "acme"
 
 
 def test_the_home_dashboard_is_one_that_is_mounted() -> None:
