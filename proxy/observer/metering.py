@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from opentelemetry.sdk.metrics.export import MetricsData
@@ -23,6 +24,10 @@ from proxy.observer.table import Label, Series
 
 Look = Callable[[], tuple[int, list[Series], list[Point]]]
 """The journal number that is covered, all series and all gauges, of one moment."""
+
+
+MOST_SERIES_OF_REQUEST = 500
+"""And as many gauges: with the longest labels and all exemplars still well below `delivery.MOST_BYTES`."""
 
 
 class Meter(SendingThread):
@@ -79,10 +84,7 @@ class Meter(SendingThread):
         with closing(writer(self._ledger)) as conn:
             beginnings = Beginnings(conn)
             beginnings.sending(sent, now_ns)
-            data = metrics_data(
-                sent, gauges, now_ns, beginnings.zero_ns, self._new_exemplars, self._resource, self._scope
-            )
-            reply = self._sender.send(data)
+            reply = self._deliver(sent, gauges, now_ns, beginnings)
             if reply.verdict is Verdict.DELIVERED:
                 # What began before this export but was committed after the look at the table is yet to come.
                 beginnings.delivered(max((one.started_ns for one in sent), default=0))
@@ -90,6 +92,20 @@ class Meter(SendingThread):
                 beginnings.refused(now_ns)
         self._judge(reply, covered, sent)
         return reply
+
+    def _deliver(self, sent: list[Series], gauges: list[Point], now_ns: int, beginnings: Beginnings) -> Reply:
+        """One export, in as many requests as it takes; ends with the first that fails."""
+        rejected = 0
+        for start in range(0, max(len(sent), len(gauges), 1), MOST_SERIES_OF_REQUEST):
+            part = slice(start, start + MOST_SERIES_OF_REQUEST)
+            data = metrics_data(
+                sent[part], gauges[part], now_ns, beginnings.zero_ns, self._new_exemplars, self._resource, self._scope
+            )
+            reply = self._sender.send(data)
+            rejected += reply.rejected
+            if reply.verdict is not Verdict.DELIVERED:
+                return replace(reply, untaken=reply.untaken and start == 0)
+        return replace(reply, rejected=rejected)
 
     def _judge(self, reply: Reply, covered: int, sent: list[Series]) -> None:
         self.health.up = reply.verdict is Verdict.DELIVERED

@@ -17,11 +17,13 @@ from proxy.ledger.folder import Folder
 from proxy.names import metrics
 from proxy.observer.delivery import metric_delivery
 from proxy.observer.metering import Meter
-from proxy.observer.table import Exemplar, Table
+from proxy.observer.table import MOST_SERIES, Exemplar, Table
 from proxy.settings.otlp import Exporter
 from tests.kit.process import wait
 from tests.observer.samples import FAST, ledger, value
 from tests.receiver import Receiver, Reply, partial, receiver
+
+LONGEST_NAME = "é" * 196
 
 
 class Source:
@@ -44,10 +46,12 @@ class Source:
 
 
 @contextmanager
-def metering(folder: Folder, one: Receiver, source: Source, interval_s: float = 0.02) -> Iterator[Meter]:
+def metering(
+    folder: Folder, one: Receiver, source: Source, interval_s: float = 0.02, timeout_s: float = 0.3
+) -> Iterator[Meter]:
     meter = Meter(
         folder.ledger,
-        metric_delivery(Exporter(f"{one.url}/v1/metrics", timeout=0.3)),
+        metric_delivery(Exporter(f"{one.url}/v1/metrics", timeout=timeout_s)),
         lambda: (7, source.table.snapshot(), [(metrics.USAGE_UTILIZATION, ("5h",), 37.5)]),
         Resource({}),
         InstrumentationScope("x"),
@@ -176,6 +180,35 @@ def test_what_was_sent_is_written_down_before_it_is_sent(tmp_path: Path) -> None
             with closing(reader(folder.ledger)) as conn:
                 assert '"tried_ns":[1' in (meta.get(conn, "metrics_export") or "")
             one.stop()
+
+
+def test_more_than_a_request_holds_goes_in_several(tmp_path: Path) -> None:
+    folder, source, most = ledger(tmp_path), Source(), MOST_SERIES
+    models = [f"{number:04}{LONGEST_NAME}" for number in range(most)]
+    draft = source.table.draft(source.clock)
+    for model in models:
+        origin = Exemplar(2**128 - 1, 2**64 - 1, source.clock)
+        for seconds in (*metrics.GENAI_DURATION.buckets, 1e9):
+            labels = ("chat", LONGEST_NAME, model, model, LONGEST_NAME, 65_535, LONGEST_NAME)
+            draft.observe(metrics.GENAI_DURATION, seconds, *labels, exemplar=origin)
+        draft.add(metrics.UNPRICED, 1, model)
+    source.table.commit(draft)
+    with receiver() as one:
+        one.script("metrics", Reply(), Reply(drop=True), Reply(503))
+        with metering(folder, one, source, timeout_s=20.0) as meter:
+            wait(lambda: meter.health.up is True, "an export of everything", 60.0)
+            assert meter.health.failures == 2
+        arrived = {
+            point.attributes[0].value.string_value
+            for request in one.requests("metrics")
+            if request.taken
+            for metric in request.message.resource_metrics[0].scope_metrics[0].metrics  # type: ignore[union-attr]
+            if metric.name == metrics.UNPRICED.name
+            for point in metric.sum.data_points
+        }
+        zeros = {at for at, number in all_points(one, metrics.UNPRICED.name) if number == 0}
+    assert arrived == set(models)
+    assert len(zeros) == 1
 
 
 def _histogram(metric: Metric) -> list:  # type: ignore[type-arg]
