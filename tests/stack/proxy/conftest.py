@@ -27,6 +27,8 @@ WINDOW_AGE_S = 600
 SELECTED = '{service_name="anthropic-proxy"}'
 WHOLE = "[6h]"
 """A range that holds all that happened."""
+_SCRAPED = ("proxy_ledger_commit_ms_milliseconds_count", "otelcol_receiver_accepted_log_records")
+"""Counters of two scrapes that traffic makes grow, so that rates of what is scraped have something to rise from."""
 _DELIVERED_SECONDS = 90.0
 _PLAYED_SECONDS = 420.0
 
@@ -102,13 +104,38 @@ def _played(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         environment = {**stack.proxy_environment(folder / "data"), "OTEL_METRIC_EXPORT_INTERVAL": "1000"}
         proxy = Proxy(folder, upstream.url, relay=traffic.RELAY, rest=traffic.SETTINGS, env=environment)
         with proxy.running():
-            arrivals = []
+            arrivals, scraped = [], _Growth(servers["prometheus"])
             for _ in traffic.rounds(proxy.base_url):
                 wait_until(lambda: _arrived(proxy, servers), "the arrival of every request", _DELIVERED_SECONDS)
                 arrivals.append(time.time())
-            at = servers["prometheus"].value("max(timestamp(proxy_request_count_total))", time.time())
+                # So that rates of what is scraped have something to rise from, too.
+                for name in _SCRAPED:
+                    wait_until(lambda name=name: scraped.grew(name), f"a scrape of {name}", _DELIVERED_SECONDS)  # type: ignore[misc]
+            ended = time.time()
+            wait_until(lambda: _newest(servers) > ended, "one more export", _DELIVERED_SECONDS)
+            at = _newest(servers)
             yield Installation(stack, servers, proxy, arrivals[0], at, dashboards, empty)
             laws.check(proxy)
+
+
+def _newest(servers: dict[str, Server]) -> float:
+    """When the newest samples were exported."""
+    return servers["prometheus"].value("max(timestamp(proxy_request_count_total))", time.time())
+
+
+@dataclass
+class _Growth:
+    """Notices that counters have grown since it looked last."""
+
+    server: Server
+    seen: dict[str, float] = field(default_factory=dict)
+
+    def grew(self, name: str) -> bool:
+        value = self.server.value(f"sum({name})", time.time())
+        if not value > self.seen.get(name, 0):
+            return False
+        self.seen[name] = value
+        return True
 
 
 def _arrived(proxy: Proxy, servers: dict[str, Server]) -> bool:

@@ -33,7 +33,7 @@ class Ledger:
     """The rows that telemetry is made of."""
 
     exchanges: list[Row]
-    """With `label` and `response_label`, the names of the models in metrics, `cost_usd`, `attempts` and `windows`."""
+    """With `label`, the name of the model in metrics, `cost_usd`, `attempts`, and all readings: `windows`, `limits`."""
     windows: list[Row]
     limits: list[Row]
     """Readings that count, each with `observed_at`: one that is older than what is known already is left out."""
@@ -47,8 +47,16 @@ def read(proxy: Proxy) -> Ledger:
         " FROM {} r JOIN exchanges e USING (request_id) JOIN journal j USING (request_id)"
         " ORDER BY j.seq, position"
     )
-    windows = _newer(proxy.rows(readings.format("windows")), "window")
-    return Ledger(_labelled(proxy), windows, _newer(proxy.rows(readings.format("limits")), "kind"))
+    windows, limits = proxy.rows(readings.format("windows")), proxy.rows(readings.format("limits"))
+    attempts = proxy.rows("SELECT * FROM attempts ORDER BY request_id, position")
+    exchanges = _labelled(proxy)
+    for row in exchanges:
+        row |= {"attempts": [], "windows": [], "limits": []}
+    by_id = {row["request_id"]: row for row in exchanges}
+    for name, parts in (("attempts", attempts), ("windows", windows), ("limits", limits)):
+        for part in parts:
+            by_id[part["request_id"]][name].append(part)
+    return Ledger(exchanges, _newer(windows, "window"), _newer(limits, "kind"))
 
 
 def _newer(readings: list[Row], what: str) -> list[Row]:
@@ -72,12 +80,8 @@ def _labelled(proxy: Proxy) -> list[Row]:
         " FROM journal j JOIN exchanges e USING (request_id)"
         " LEFT JOIN costs c ON c.request_id = e.request_id AND latest = 1 ORDER BY seq"
     )
-    attempts: dict[str, list[Row]] = {}
-    for attempt in proxy.rows("SELECT * FROM attempts ORDER BY request_id, position"):
-        attempts.setdefault(attempt["request_id"], []).append(attempt)
     prices, known = PriceTable(), set()
     for row in rows:
-        row["attempts"] = attempts.get(row["request_id"], [])
         if row["outcome"] == "ok":
             known |= {name for name in (row["model"], row["response_model"]) if name and prices.knows(name)}
         row["label"] = row["model"] if row["model"] in known else "other" if row["model"] else None
@@ -93,7 +97,7 @@ def _labels(row: Row, *names: str, **more: object) -> Labels:
         "status_code": "none" if row["status"] is None else str(row["status"]),
         "outcome": row["outcome"],
         "operation": row["operation"],
-        "billing": row["billing"] or ("subscription" if row["has_windows"] else "pay_as_you_go"),
+        "billing": row["billing"] or ("subscription" if row["windows"] else "pay_as_you_go"),
     }
     wanted = {**{name: given[name] for name in names}, **more}
     return {name: str(value) for name, value in wanted.items() if value is not None}

@@ -36,6 +36,7 @@ _FIELDS = (
     re.compile(r"\|\s*(?:keep|drop)\s+([\w\s,]+)"),
 )
 _NEVER_EXISTED = ("never-existed (1.5)|x", "nor this one")
+_WRITTEN = 'he said "(x.*[y" \\ to me'
 _TOKENS = re.compile(r"proxy_tokens_\w+?_total")
 
 
@@ -66,6 +67,7 @@ def _by_panel(evaluation: Evaluation) -> dict[str, list[Answer]]:
 def test_every_query_is_accepted(shown: Evaluation) -> None:
     assert _refused(shown) == []
     assert shown.answers
+    assert {query.source for query in shown.unasked} <= {"tempo"}
 
 
 def test_every_query_gives_something_unless_there_is_nothing(shown: Evaluation, played: Installation) -> None:
@@ -91,6 +93,7 @@ def test_what_never_existed_is_no_error(played: Installation, uid: str) -> None:
     dashboard = played.dashboards[uid]
     filters = [one.name for one in dashboard.templating.list if one.type == "query" and one.multi]
     chosen = {name: _NEVER_EXISTED[: 1 + position % 2] for position, name in enumerate(filters)}
+    chosen |= {one.name: (_WRITTEN,) for one in dashboard.templating.list if one.type == "textbox"}
     shown = evaluate(dashboard, played.servers, played.at, chosen)
     assert _refused(shown) == []
 

@@ -9,12 +9,14 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 
+from proxy.names.fields import FIELDS
 from tests.stack.grafana.evaluating import Answer, Evaluation
 from tests.stack.grafana.interpolation import interpolated, references
 from tests.stack.grafana.shape import OURS, Dashboard, Panel, load
 from tests.stack.proxy.conftest import Installation
 
 _OF_GRAFANA = {"__url_time_range", "__all_variables", "__from", "__to", "__value", "__field", "__data", "__series"}
+_FIELDS = tuple(field.name for field in FIELDS)
 _UIDS = [load(path.read_bytes()).uid for path in OURS]
 
 
@@ -36,9 +38,9 @@ class Found:
 
     @property
     def titles(self) -> dict[str, str]:
-        """Fields that the panel shows, by what they are called there."""
+        """Fields that the panel shows, by what they are called there. Any line may have any field of the contract."""
         found = {name: name for name in self.labels}
-        found |= {name: name for answer in self.answers for line in answer.lines for name in line.labels}
+        found |= {name: name for answer in self.answers for line in answer.lines for name in (*line.labels, *_FIELDS)}
         for step in self.panel.transformations:
             series = [series for answer in self.answers for series in answer.series]
             columns = {one.labels[step.options.value_label] for one in series if step.options.value_label in one.labels}

@@ -30,6 +30,13 @@ def _difference(start: float | None, end: float | None) -> float | None:
     return None if start is None or end is None else max(0.0, end - start)
 
 
+def _resets_at(row: Row) -> int | None:
+    """When the limit behind a 429 opens again: a rejected window, else a limit that is used up; the last of several."""
+    rejected = [one["resets_at"] for one in row["windows"] if one["status"] == "rejected"]
+    used_up = [one["resets_at"] for one in row["limits"] if one["remaining"] == 0]
+    return max(rejected or used_up, default=None) if row["status"] == 429 else None
+
+
 def _told(row: Row) -> dict[str, object]:
     """What a record must say: columns of the same name, and what follows from them."""
     tokens = (row["input_tokens"], row["cache_read_tokens"], row["cache_creation_tokens"])
@@ -38,12 +45,13 @@ def _told(row: Row) -> dict[str, object]:
     rated = elapsed is not None and elapsed >= 50 and row["output_tokens"]
     return {
         "stream": None if row["stream"] is None else str(bool(row["stream"])).lower(),
-        "billing": row["billing"] or ("subscription" if row["has_windows"] else "pay_as_you_go"),
+        "billing": row["billing"] or ("subscription" if row["windows"] else "pay_as_you_go"),
         "input_tokens_total": None if tokens == (None, None, None) else sum(one or 0 for one in tokens),
         "finish_reason_normalized": _NORMALIZED.get(row["finish_reason"], row["finish_reason"]),
         "ttft_ms": ttft,
         "output_rate": row["output_tokens"] * 1000 / elapsed if rated else None,
         "attempt_count": len(row["attempts"]),
+        "resets_at": _resets_at(row),
     }
 
 
