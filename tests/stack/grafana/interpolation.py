@@ -26,6 +26,8 @@ class Value:
     """Whether it may be put into a regular expression of a query: variables with several values or All."""
     literal: bool = False
     """A custom value of All, which nothing is done to."""
+    offered: tuple[str, ...] = ()
+    """What can be selected."""
 
 
 def value_of(variable: Variable, options: tuple[str, ...], chosen: tuple[str, ...] | None = None) -> Value:

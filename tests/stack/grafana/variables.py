@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.stack.grafana.interpolation import Value, interpolated, value_of
 from tests.stack.grafana.intervals import written
@@ -56,7 +56,9 @@ def values(
     """What every variable stands for; `chosen` are selections by the user. Raises QueryRefusedError."""
     found: dict[str, Value] = {}
     for variable in variables:
-        found[variable.name] = value_of(variable, _options(variable, servers, span, found), chosen.get(variable.name))
+        offered = _options(variable, servers, span, found)
+        value = value_of(variable, offered, chosen.get(variable.name))
+        found[variable.name] = replace(value, offered=offered)
     return found
 
 

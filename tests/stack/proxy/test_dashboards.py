@@ -75,6 +75,22 @@ def test_every_query_gives_something_unless_there_is_nothing(shown: Evaluation, 
     assert [str(answer.query) for answer in empty] == []
 
 
+def test_variables_offer_what_the_ledger_has(shown: Evaluation, played: Installation) -> None:
+    rows = played.ledger.exchanges
+    known = {
+        "organization": {row["organization"] for row in rows} - {None},
+        "endpoint": {row["endpoint"] for row in rows},
+        "model": {row["label"] for row in rows} - {None},
+        "key": {row["key"] for row in rows if row["outcome"] == "ok"} - {None},
+        "outcome": {row["outcome"] for row in rows},
+        "status": {"none" if row["status"] is None else str(row["status"]) for row in rows},
+        "account": {row["account"] for row in played.ledger.windows},
+    }
+    offered = {name: set(value.offered) for name, value in shown.values.items() if name in known}
+    assert offered == {name: known[name] for name in offered}
+    assert {"organization", "endpoint", "model"} <= offered.keys()
+
+
 def test_before_anything_was_sent_no_query_is_refused(played: Installation, uid: str) -> None:
     assert _refused(played.empty[uid]) == []
 
