@@ -24,6 +24,8 @@ _LENGTH = re.compile(r"(\d{1,3})([hd])(?:_|$)")
 _SECONDS = {"h": 3_600, "d": 86_400}
 _NOT_A_WINDOW = "overage"
 _REJECTED = "rejected"
+_REMEMBERED_S = 8 * 86_400
+"""Seconds after which what was not heard of makes room where there is none: longer than any window."""
 _LIMIT_HOLDS = 300
 """Seconds that what is left of a per-minute limit is shown after its reset or reading."""
 
@@ -139,9 +141,12 @@ class Windows:
     def _learn_window(self, reading: WindowReading, observed_at: int, refused: bool) -> bool:
         if reading.window == _NOT_A_WINDOW or _NAME.fullmatch(reading.window) is None:
             return False
-        window = self._window(reading.account, reading.window)
+        windows = _place(self._windows, reading.account, reading.window, MOST_WINDOWS, observed_at)
+        if windows is None:
+            return False
+        window = windows.setdefault(reading.window, _Window())
         # Answers of parallel requests are recorded in the order in which they end.
-        if window is None or observed_at < window.observed_at:
+        if observed_at < window.observed_at:
             return False
         if reading.utilization is not None or reading.resets_at not in (None, window.resets_at):
             window.utilization = reading.utilization
@@ -153,23 +158,14 @@ class Windows:
         return _enters(window, reading.status, refused)
 
     def _learn_limit(self, reading: LimitReading, observed_at: int) -> None:
-        kinds = {known for limits in self._limits.values() for known in limits}
-        if _NAME.fullmatch(reading.kind) is None or (reading.kind not in kinds and len(kinds) >= MOST_LIMITS):
+        if _NAME.fullmatch(reading.kind) is None:
             return
-        limits = _room(self._limits, reading.account)
+        limits = _place(self._limits, reading.account, reading.kind, MOST_LIMITS, observed_at)
         if limits is None:
             return
         limit = limits.setdefault(reading.kind, _Limit())
         if observed_at >= limit.observed_at:
             limits[reading.kind] = _Limit(reading.limit, reading.remaining, reading.resets_at, observed_at)
-
-    def _window(self, account: str, name: str) -> _Window | None:
-        """None when there is no room for another account or window."""
-        names = {known for windows in self._windows.values() for known in windows}
-        if name not in names and len(names) >= MOST_WINDOWS:
-            return None
-        windows = _room(self._windows, account)
-        return None if windows is None else windows.setdefault(name, _Window())
 
 
 class _Note(msgspec.Struct):
@@ -177,10 +173,27 @@ class _Note(msgspec.Struct):
     limits: dict[str, dict[str, _Limit]]
 
 
-def _room(accounts: dict[str, dict[str, Held]], account: str) -> dict[str, Held] | None:
-    if account not in accounts and len(accounts) >= MOST_ACCOUNTS:
-        return None
+def _place(
+    accounts: dict[str, dict[str, Held]], account: str, name: str, most_names: int, at: int
+) -> dict[str, Held] | None:
+    """Where an account's reading of that name belongs; None when there is no room for another account or name."""
+    if not _room(accounts, account, name, most_names):
+        _forget(accounts, at - _REMEMBERED_S)
+        if not _room(accounts, account, name, most_names):
+            return None
     return accounts.setdefault(account, {})
+
+
+def _room(accounts: dict[str, dict[str, Held]], account: str, name: str, most_names: int) -> bool:
+    names = {known for held in accounts.values() for known in held}
+    return (account in accounts or len(accounts) < MOST_ACCOUNTS) and (name in names or len(names) < most_names)
+
+
+def _forget(accounts: dict[str, dict[str, Held]], before: int) -> None:
+    for account, held in list(accounts.items()):
+        accounts[account] = {name: one for name, one in held.items() if one.observed_at >= before}
+        if not accounts[account]:
+            del accounts[account]
 
 
 def _enters(window: _Window, status: str | None, refused: bool) -> bool:

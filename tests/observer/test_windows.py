@@ -9,7 +9,7 @@ import pytest
 from proxy.exchange import Exchange, LimitReading, WindowReading
 from proxy.names import metrics
 from proxy.names.metrics import Instrument
-from proxy.observer.windows import Windows
+from proxy.observer.windows import MOST_ACCOUNTS, MOST_WINDOWS, Windows
 from tests.observer.samples import SECOND_NS, START_NS, exchange, refused
 
 NOW = START_NS // SECOND_NS
@@ -133,6 +133,18 @@ def test_the_names_of_windows_and_accounts_are_bounded() -> None:
     assert len(gauge(windows, metrics.ACCOUNT_UTILIZATION)) == 16
     windows.learn(answer(*(reading("w1", account=f"account-{number}") for number in range(90))))
     assert len({account for account, _ in gauge(windows, metrics.ACCOUNT_UTILIZATION)}) == 50
+
+
+def test_accounts_and_windows_not_heard_of_for_longer_than_any_window_make_room() -> None:
+    made_up = [reading(f"w{number}", account=f"stranger-{number}") for number in range(MOST_WINDOWS)]
+    made_up += [reading("w0", account=f"stranger-{number}") for number in range(MOST_ACCOUNTS)]
+    windows = learnt(answer(*made_up))
+    for days, accounts in ((7, MOST_ACCOUNTS), (8, MOST_ACCOUNTS), (9, 1)):
+        at = NOW + days * 86_400
+        windows.learn(answer(reading(resets_at=at + 10), at=at, limits=(LimitReading("acme", "requests", 1, 1, None),)))
+        known = {labels[0] for instrument, labels, _ in windows.gauges(at) if instrument is metrics.ACCOUNT_OBSERVED_AT}
+        assert len(known) == accounts
+    assert ("acme", "5h") in [labels for _, labels, _ in windows.gauges(at)]
 
 
 def test_the_pace_so_far_tells_when_a_window_is_full() -> None:
