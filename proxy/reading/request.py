@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from proxy.exchange import Headers
 from proxy.reading.encodings import decode, is_encoded
 from proxy.reading.facts import word
-from proxy.reading.jsontext import Unreadable, compact, parse
+from proxy.reading.jsontext import Json, Unreadable, compact, parse
 from proxy.reading.operations import ANTHROPIC
 from proxy.reading.operations import operation as operation
 from proxy.reading.problems import Problems
@@ -18,7 +18,8 @@ from proxy.reading.prompt import PromptFacts, prompt_facts
 MAX_CUSTOMER_DATA_BYTES = 4096
 _READ = frozenset({"messages", "count_tokens", "chat", "responses", "embeddings", "images"})
 _STREAMING = frozenset({"messages", "chat", "responses"})
-_OLD_USER_ID = re.compile(r"_account_([0-9a-fA-F-]{36})?_session_([0-9a-fA-F-]{36})$")
+_UUID = "[0-9a-fA-F-]{36}"
+_OLD_USER_ID = re.compile(f"_account_({_UUID})?_session_({_UUID})$")
 _COMMENT = re.compile(r"\([^)]*\)")
 _CLIENT = re.compile(r"[^\s/]+(?:/[^\s/]+)*(?:\s+\d[\w.+-]*)?")
 
@@ -75,14 +76,14 @@ def request_facts(
         message_count=prompt.message_count,
         tool_count=prompt.tool_count,
         image_count=prompt.image_count,
-        session_id=word(named.get("x-claude-code-session-id")) or session_id,
-        agent_id=word(named.get("x-claude-code-agent-id")),
-        parent_agent_id=word(named.get("x-claude-code-parent-agent-id")),
+        session_id=_name(named.get("x-claude-code-session-id")) or session_id,
+        agent_id=_name(named.get("x-claude-code-agent-id")),
+        parent_agent_id=_name(named.get("x-claude-code-parent-agent-id")),
         account_uuid=account_uuid,
         client=client(named.get("user-agent")),
         retry_count=_count(named.get("x-stainless-retry-count")),
         customer_data=_customer_data(named, problems),
-        workflow=word(named.get("x-proxy-workflow")),
+        workflow=_name(named.get("x-proxy-workflow")),
         parse_error=problems.summary(),
     )
 
@@ -124,7 +125,14 @@ def _identity(user_id: str | None) -> tuple[str | None, str | None]:
         return None, None
     if not isinstance(identity, dict):
         return None, None
-    return word(identity.get("account_uuid")), word(identity.get("session_id"))
+    account = word(identity.get("account_uuid"))
+    return account if account and re.fullmatch(_UUID, account) else None, _name(identity.get("session_id"))
+
+
+def _name(value: Json) -> str | None:
+    """A word that can be quoted in queries and links; what ends a quotation or cannot be seen becomes `_`."""
+    text = word(value)
+    return text and "".join(each if each.isprintable() and each not in '"`\\' else "_" for each in text)
 
 
 def _count(value: str | None) -> int | None:

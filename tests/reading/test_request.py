@@ -94,6 +94,7 @@ def test_body_that_was_not_kept_leaves_the_facts_of_the_headers() -> None:
         (f"user_{'ab' * 32}_account__session_{SESSION}", None, SESSION),
         ("just-a-user", None, None),
         ("[1]", None, None),
+        (json.dumps({"account_uuid": 'x"}', "session_id": SESSION}), None, SESSION),
         (json.dumps({"account_uuid": 5, "session_id": "x" * 300}), None, None),
         ('{"a":' * 700, None, None),
     ],
@@ -181,3 +182,11 @@ def test_retry_count_is_a_small_number(sent: str, count: int | None) -> None:
 def test_any_request_has_facts(body: bytes, headers: list[tuple[str, str]], coding: str | None, path: str) -> None:
     """A23"""
     assert facts(body, tuple(headers), path=path, coding=coding).operation
+
+
+def test_names_that_callers_make_up_can_be_quoted_in_queries() -> None:
+    hostile, harmless = "a`b\"c\\d\ne\u202ef é's 1/2", "a_b_c_d_e_f é's 1/2"
+    body = json.dumps({"model": "m", "metadata": {"user_id": json.dumps({"session_id": hostile})}}).encode()
+    headers = (("x-proxy-workflow", hostile), ("x-claude-code-agent-id", hostile))
+    read = facts(body, headers)
+    assert (read.session_id, read.workflow, read.agent_id) == (harmless, harmless, harmless)
