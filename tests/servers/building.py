@@ -37,7 +37,7 @@ def check_go() -> None:
         asked = subprocess.run(["go", "env", "GOVERSION"], cwd=folder, capture_output=True, text=True, check=False)
     found = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", asked.stdout.strip())
     if found is None or tuple(int(part or 0) for part in found.groups()) < GO_MINIMUM:
-        version = asked.stdout.strip() or asked.stderr.strip().splitlines()[-1]
+        version = (asked.stdout.strip() or asked.stderr.strip() or "it says nothing").splitlines()[-1]
         raise BuildError(f"`go` is too old ({version}): {remedy}.")
 
 

@@ -12,7 +12,8 @@ def cache_folder() -> Path:
     """The folder `servers` in `$ANTHROPIC_PROXY_CACHE`, else in the user's cache folder."""
     chosen = os.environ.get("ANTHROPIC_PROXY_CACHE")
     if chosen:
-        return Path(chosen).expanduser() / "servers"
+        # Servers are started in other folders than this one.
+        return Path(chosen).expanduser().absolute() / "servers"
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "anthropic-proxy" / "servers"
 

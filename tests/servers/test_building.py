@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.building import BuildError, build, remove_unfinished
-from tests.servers.cache import is_built
+from tests.servers.cache import cache_folder, is_built
 from tests.servers.recipes import RECIPES, Recipe
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -56,9 +56,18 @@ def test_another_recipe_gets_another_folder() -> None:
     assert len({recipe.folder for recipe in RECIPES}) == len(RECIPES)
 
 
+def test_a_cache_named_from_here_is_found_from_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_PROXY_CACHE", "some cache")
+    assert cache_folder() == Path.cwd() / "some cache" / "servers"
+
+
 @pytest.mark.parametrize(
     ("version", "complaint"),
-    [(None, "`go` is not installed"), ("go1.19.8", "`go` is too old (go1.19.8)")],
+    [
+        (None, "`go` is not installed"),
+        ("go1.19.8", "`go` is too old (go1.19.8)"),
+        ("", "`go` is too old (it says nothing)"),
+    ],
 )
 def test_missing_or_old_go_is_one_sentence(tmp_path: Path, version: str | None, complaint: str) -> None:
     programs = tmp_path / "bin"
