@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards import house, links, variables
+from dashboards import house, links, tables, variables
 from dashboards.annotations import every_annotation
 from dashboards.house import GREEN, NO_HEALTH, RED, UNWANTED, bars, lines, number
 from dashboards.page import Page, Section, band, section
@@ -11,6 +11,7 @@ from dashboards.signals import health, stack, times
 _QUANTILES = (0.5, 0.95, 0.99)
 _UP = {1: ("up", GREEN), 0: ("down", RED)}
 _NO_COLLECTOR = "Nothing scraped from the Collector"
+_NO_SERVERS = "Nothing scraped from Prometheus, Loki or Alertmanager"
 
 
 def page() -> Page:
@@ -26,7 +27,9 @@ def page() -> Page:
 
 
 def _verdict() -> Section:
-    targets = number("Targets", "Servers that Prometheus can scrape. Down: start it, or see its log.", stack.UP)
+    targets = number(
+        "Targets", "Servers that Prometheus can scrape. Down: start it, or see its log.", stack.UP, empty=_NO_SERVERS
+    )
     exporters = number(
         "Deliveries", "Whether the last delivery of each signal succeeded.", health.EXPORTERS_UP, empty=NO_HEALTH
     )
@@ -49,6 +52,7 @@ def _verdict() -> Section:
                 "Series that hold what went beyond the limit of an instrument. Above 0 some labels are not told apart.",
                 health.FOLDED_SERIES,
                 steps=UNWANTED,
+                empty=house.NO_METRICS,
             ),
             number("Open Requests", "Requests being relayed now.", health.OPEN, empty=NO_HEALTH),
             widths=(8, 6, 4, 3, 3),
@@ -107,11 +111,11 @@ def _delivery() -> Section:
             ),
             house.rows(
                 "Dead Letters",
-                "Records that receivers refused for good, since the ledger began. Once the cause is gone, send them"
-                " again with `anthropic-proxy telemetry rewind`.",
+                "Records that were given up since the ledger began: refused for good, too old, or unreadable. Once the"
+                " cause is gone, send them again with `anthropic-proxy telemetry rewind`.",
                 health.DEAD_LETTERS,
-                empty="Nothing was ever refused",
-            ),
+                empty=NO_HEALTH,
+            ).sort_by([tables.most_first(health.DEAD_LETTERS.legend)]),
         ),
     )
 
@@ -184,22 +188,27 @@ def _stack() -> Section:
                 "Samples Refused by the Servers",
                 "Log lines per minute that Loki discarded, and samples too old for Prometheus. Both are lost.",
                 *(stack.DISCARDED, stack.TOO_OLD),
-                empty="Nothing was refused",
+                empty=_NO_SERVERS,
             ),
             number(
                 "Rules and Notifications That Failed",
                 "Evaluations of rules that failed and notifications that did not go out, in this time range.",
                 *(stack.RULE_FAILURES, stack.LOG_RULE_FAILURES, stack.NOTIFICATION_FAILURES),
                 steps=UNWANTED,
+                empty=_NO_SERVERS,
             ),
             lines(
                 "Load of the Rules",
                 "Time that the slowest group of rules takes, as a share of its interval. Near 1 alerts come late.",
                 *(stack.RULE_LOAD, stack.LOG_RULE_LOAD),
+                empty=_NO_SERVERS,
             ),
             number("Collector Memory", "Memory of the Collector.", stack.COLLECTOR_MEMORY, empty=_NO_COLLECTOR),
             number(
-                "Series", "Series that Prometheus holds; docs/metrics.md has the most the proxy makes.", stack.SERIES
+                "Series",
+                "Series that Prometheus holds; docs/metrics.md has the most the proxy makes.",
+                stack.SERIES,
+                empty=_NO_SERVERS,
             ),
             widths=(8, 5, 5, 3, 3),
         ),

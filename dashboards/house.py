@@ -44,8 +44,11 @@ Plot = TypeVar(
 
 NO_REQUESTS = "No requests in this time range"
 NO_READING = "No window reading yet: only answers to subscription accounts carry one"
+NO_METRICS = "No metrics of the proxy have arrived in this time range"
 NO_HEALTH = "Nothing scraped from the proxy: is it running, and does Prometheus have its token?"
 
+UNKNOWN = "–"
+"""What a cell shows that has no value."""
 GREEN, YELLOW, ORANGE, RED, BLUE, GRAY = "green", "yellow", "orange", "red", "blue", "gray"
 Steps = tuple[tuple[float | None, str], ...]
 """Thresholds: from this value on (None: from the start), this colour."""
@@ -146,7 +149,7 @@ def sums(title: str, description: str, *signals: Signal, empty: str = NO_REQUEST
 def states(title: str, description: str, signal: Signal, names: Names, *, empty: str) -> statetimeline.Panel:
     """One lane per series, in the words and colours of its values."""
     panel = _plot(statetimeline.Panel(), title, description, (signal,), empty, instant=False)
-    return panel.mappings([_worded(names)]).show_value(common.VisibilityMode.AUTO).row_height(0.8).fill_opacity(80)
+    return panel.mappings([words(names)]).show_value(common.VisibilityMode.AUTO).row_height(0.8).fill_opacity(80)
 
 
 def heat(title: str, description: str, signal: Signal, *, empty: str = NO_REQUESTS) -> heatmap.Panel:
@@ -180,7 +183,7 @@ def source_of(source: Source) -> common.DataSourceRef:
 def colored(panel: timeseries.Panel, colors: Mapping[str, str], mode: str = "fixed") -> timeseries.Panel:
     """Give the series whose names match a regular expression a colour, or `shades` of it."""
     for regexp, color in colors.items():
-        panel.override_by_regexp(f"/{regexp}/", [_set("color", {"mode": mode, "fixedColor": color})])
+        panel.override_by_regexp(f"/{regexp}/", [setting("color", {"mode": mode, "fixedColor": color})])
     return panel
 
 
@@ -188,7 +191,7 @@ def dashed(panel: timeseries.Panel, regexp: str) -> timeseries.Panel:
     """Draw the series whose names match as thin dashes: what others are to be compared with."""
     style: dict[str, object] = {"fill": "dash", "dash": [10, 10]}
     properties = [("custom.lineStyle", style), ("custom.lineWidth", 1), ("custom.fillOpacity", 0)]
-    return panel.override_by_regexp(f"/{regexp}/", [_set(name, value) for name, value in properties])
+    return panel.override_by_regexp(f"/{regexp}/", [setting(name, value) for name, value in properties])
 
 
 def graded(panel: table.Panel, column: str, steps: Steps) -> table.Panel:
@@ -197,15 +200,15 @@ def graded(panel: table.Panel, column: str, steps: Steps) -> table.Panel:
     return panel.override_by_name(
         column,
         [
-            _set("thresholds", {"mode": "absolute", "steps": levels}),
-            _set("custom.cellOptions", {"type": "color-background", "mode": "basic"}),
+            setting("thresholds", {"mode": "absolute", "steps": levels}),
+            setting("custom.cellOptions", {"type": "color-background", "mode": "basic"}),
         ],
     )
 
 
 def named(panel: stat.Panel, names: Names) -> stat.Panel:
     """Show words and colours in place of values."""
-    return panel.mappings([_worded(names)])
+    return panel.mappings([words(names)])
 
 
 def limits(panel: timeseries.Panel, steps: Steps) -> timeseries.Panel:
@@ -213,6 +216,19 @@ def limits(panel: timeseries.Panel, steps: Steps) -> timeseries.Panel:
     return panel.thresholds(_thresholds(steps)).thresholds_style(
         build.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.LINE)
     )
+
+
+def setting(name: str, value: object) -> dashboard.DynamicConfigValue:
+    """A property for some fields only, by its path in Grafana's field configuration."""
+    return dashboard.DynamicConfigValue(id_val=name, value=value)
+
+
+def words(names: Names) -> dashboard.ValueMap:
+    """Words and colours in place of values."""
+    results = {
+        str(value): dashboard.ValueMappingResult(text=text, color=color) for value, (text, color) in names.items()
+    }
+    return dashboard.ValueMap(options=results)
 
 
 def _plot(
@@ -253,19 +269,8 @@ def _named_columns(panel: table.Panel, signals: tuple[Signal, ...]) -> table.Pan
     panel.with_transformation(dashboard.DataTransformerConfig(id_val="merge", options={}))
     panel.with_transformation(dashboard.DataTransformerConfig(id_val="organize", options=organize))
     for signal in signals:
-        panel.override_by_name(signal.legend, [_set("unit", signal.unit), _set("noValue", "–")])
+        panel.override_by_name(signal.legend, [setting("unit", signal.unit), setting("noValue", UNKNOWN)])
     return panel
-
-
-def _worded(names: Names) -> dashboard.ValueMap:
-    results = {
-        str(value): dashboard.ValueMappingResult(text=text, color=color) for value, (text, color) in names.items()
-    }
-    return dashboard.ValueMap(options=results)
-
-
-def _set(name: str, value: object) -> dashboard.DynamicConfigValue:
-    return dashboard.DynamicConfigValue(id_val=name, value=value)
 
 
 def _legend() -> build.VizLegendOptions:

@@ -51,7 +51,8 @@ def _now() -> Section:
             number("Requests", "Requests that ended in this time range.", requests.TOTAL),
             number(
                 "Failed",
-                "Share of requests that failed for reasons other than the caller's own, in this time range.",
+                "Share that failed of the requests in this time range; those that their clients left, the proxy refused"
+                " or a 4xx answered do not count.",
                 requests.FAILURES,
             ).links([links.requests()]),
             number("Slow Requests Take", "95 of 100 requests were faster than this.", times.duration_of_all(0.95)),

@@ -7,7 +7,7 @@ from dashboards.annotations import every_annotation
 from dashboards.house import GRAY, GREEN, RED, bars, colored, lines, number, ranking
 from dashboards.page import Band, Page, Section, band, section
 from dashboards.signals import logged
-from dashboards.signals.logged import FAILED, FOUND, FOUND_ERRORS, SLOW
+from dashboards.signals.logged import BROKEN_OFF, CUT_OFF, FAILED, FOUND, FOUND_ERRORS, JUDGED, SLOW
 from dashboards.signals.signal import Source
 
 _NONE_FOUND = "No requests match the filters in this time range"
@@ -90,9 +90,10 @@ def _sums_found() -> Band:
         number("Requests", "Requests that match the filters.", logged.count(FOUND, "found"), empty=_NONE_FOUND),
         number(
             "Failed",
-            "Share of the requests found that failed for reasons other than the caller's own.",
-            logged.share(FAILED, FOUND, "failed"),
-            empty=_NONE_FOUND,
+            "Share that failed of the requests found; those that their clients left, the proxy refused or a 4xx"
+            " answered do not count.",
+            logged.share(FAILED, JUDGED, "failed"),
+            empty="None that counts",
         ),
         number(
             "Upstream Errors",
@@ -152,14 +153,14 @@ def _errors() -> Section:
     broken = tables.log_rows(
         "Errors inside Streams",
         "Answers that began with 200 and then told of an error. Clients have seen a part of them.",
-        logged.listed(f'{FOUND_ERRORS} | outcome="error_in_stream"'),
+        logged.listed(BROKEN_OFF),
         *_ERROR,
         empty="No answer broke off with an error in this time range",
     )
     cut = tables.log_rows(
         "Answers Cut Off",
         "Answers that the upstream ended early without a word.",
-        logged.listed(f'{FOUND} | outcome="truncated"'),
+        logged.listed(CUT_OFF),
         *_CALL,
         empty="No answer was cut off in this time range",
     )

@@ -11,14 +11,12 @@ from grafana_foundation_sdk.builders import table
 from grafana_foundation_sdk.models import dashboard
 
 from dashboards import house, links
-from dashboards.house import GRAY, GREEN, NO_REQUESTS, ORANGE, RED, YELLOW
+from dashboards.house import GRAY, GREEN, NO_REQUESTS, ORANGE, RED, UNKNOWN, YELLOW, setting
 from dashboards.signals.logged import COLUMN
 from dashboards.signals.signal import Signal
 
 Options = dict[str, object]
 
-UNKNOWN = "–"
-"""What a cell shows that has no value."""
 _TIMES = ("Time", "timestamp")
 """Names that Grafana's Loki data source gives to the time of a line, by its feature toggles."""
 _TIME_WIDTH = 175
@@ -99,9 +97,8 @@ def sum_rows(
 
 def worded(panel: table.Panel, title: str, names: house.Names) -> table.Panel:
     """Words and colours in place of the numbers of a column."""
-    words = {str(value): dashboard.ValueMappingResult(text=text, color=color) for value, (text, color) in names.items()}
-    mapped = _property("mappings", [dashboard.ValueMap(options=words)])
-    return panel.override_by_name(title, [mapped, _property("custom.cellOptions", {"type": "color-text"})])
+    mapped = setting("mappings", [house.words(names)])
+    return panel.override_by_name(title, [mapped, setting("custom.cellOptions", {"type": "color-text"})])
 
 
 def most_first(title: str) -> build.TableSortByFieldState:
@@ -118,7 +115,7 @@ def _shown(panel: table.Panel, columns: tuple[Column, ...], *steps: tuple[str, O
     for name, options in steps:
         panel.with_transformation(dashboard.DataTransformerConfig(id_val=name, options=options))
     # The text for an empty table would stand in every empty cell, too.
-    panel.override_by_regexp("/.*/", [_property("noValue", UNKNOWN)])
+    panel.override_by_regexp("/.*/", [setting("noValue", UNKNOWN)])
     for each in columns:
         panel.override_by_name(each.title, list(_properties(each)))
     return panel
@@ -126,28 +123,24 @@ def _shown(panel: table.Panel, columns: tuple[Column, ...], *steps: tuple[str, O
 
 def _properties(column: Column) -> Iterator[dashboard.DynamicConfigValue]:
     if column.unit:
-        yield _property("unit", column.unit)
+        yield setting("unit", column.unit)
     if column.width:
-        yield _property("custom.width", column.width)
+        yield setting("custom.width", column.width)
     if column.link:
         link = column.link.build()
-        yield _property("links", [{"title": link.title, "url": link.url, "targetBlank": link.target_blank}])
+        yield setting("links", [{"title": link.title, "url": link.url, "targetBlank": link.target_blank}])
     if column.words:
-        yield _property("mappings", [_mapping(".+", dashboard.ValueMappingResult(text=column.words))])
+        yield setting("mappings", [_mapping(".+", dashboard.ValueMappingResult(text=column.words))])
     if column.colors:
         shades = [
             _mapping(values, dashboard.ValueMappingResult(color=color)) for values, color in column.colors.items()
         ]
-        yield _property("mappings", shades)
-        yield _property("custom.cellOptions", {"type": "color-text"})
+        yield setting("mappings", shades)
+        yield setting("custom.cellOptions", {"type": "color-text"})
 
 
 def _mapping(values: str, result: dashboard.ValueMappingResult) -> dashboard.RegexMap:
     return dashboard.RegexMap(options=dashboard.DashboardRegexMapOptions(pattern=f"/^({values})$/", result=result))
-
-
-def _property(name: str, value: object) -> dashboard.DynamicConfigValue:
-    return dashboard.DynamicConfigValue(id_val=name, value=value)
 
 
 def _organized(titles: Mapping[str, str]) -> tuple[str, Options]:

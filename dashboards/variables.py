@@ -14,6 +14,7 @@ from dashboards.signals.signal import Source
 
 Variables = Sequence[Builder[dashboard.VariableModel]]
 
+_MODELS = "Metrics call a model without a price `other`; of times, sizes and errors they know the endpoint only"
 _ALL = dashboard.VariableOption(text="All", value="$__all", selected=True)
 
 
@@ -33,7 +34,7 @@ def filters() -> list[shape.QueryVariable]:
     return [
         _filter("organization", "Organization", choices.ORGANIZATIONS),
         _filter("endpoint", "Endpoint", choices.ENDPOINTS),
-        _filter("model", "Model", choices.MODELS).description("Metrics call a model without a price `other`"),
+        _filter("model", "Model", choices.MODELS).description(_MODELS),
     ]
 
 

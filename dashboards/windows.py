@@ -8,7 +8,7 @@ from dashboards import house, links, variables
 from dashboards.annotations import every_annotation
 from dashboards.house import BLUE, FULL, GREEN, NO_READING, RED, YELLOW, bars, colored, lines, number
 from dashboards.page import Page, Section, band, section
-from dashboards.signals import accounts, cost, health, requests, times, tokens, windows
+from dashboards.signals import accounts, cost, health, limits, requests, times, tokens, windows
 from dashboards.signals.windows import FIVE_HOURS, SEVEN_DAYS, Window
 
 _BOTH = (FIVE_HOURS, SEVEN_DAYS)
@@ -48,12 +48,12 @@ def _windows() -> Section:
     )
     sent = number(
         "Window Tokens In",
-        "Prompt tokens in the current windows, cache writes and reads included. They start again when a window does.",
+        "Prompt tokens since the main account's windows began, of all accounts, cache writes and reads included.",
         *(windows.total(window, "input_tokens_total") for window in _BOTH),
     )
     received = number(
         "Window Tokens Out",
-        "Output tokens in the current windows, reasoning included. They start again when a window does.",
+        "Output tokens since the main account's windows began, of all accounts, reasoning included.",
         *(windows.total(window, "output_tokens") for window in _BOTH),
         steps=((None, GREEN),),
     )
@@ -76,7 +76,7 @@ def _accounts() -> Section:
     left = lines(
         "Per-Minute Limits Left",
         "What is left of the limits that API keys have, as a share. Near 0 the provider answers 429 for a minute.",
-        accounts.LIMIT_LEFT,
+        limits.LEFT,
         empty=_NO_LIMITS,
     )
     return section("Accounts", band(8, house.graded(table, "Used", FULL), left.min(0).max(1)))
@@ -110,14 +110,16 @@ def _traffic() -> Section:
             number("Total Requests", "Requests that ended in this time range.", requests.TOTAL),
             number(
                 "Failed Requests",
-                "Share of requests that failed for reasons other than the caller's own, in this time range.",
+                "Share that failed of the requests in this time range; those that their clients left, the proxy refused"
+                " or a 4xx answered do not count.",
                 requests.FAILURES,
             ),
             number(
                 "Credential Cooldowns",
                 "Times a credential or a caller's account had to pause in this time range; orange regions show when.",
-                accounts.COOLDOWNS,
+                limits.COOLDOWNS,
                 steps=house.UNWANTED,
+                empty=house.NO_METRICS,
             ),
             number("Cost", "List price of the requests in this time range.", cost.TOTAL),
         ),
@@ -194,7 +196,8 @@ def _dial(window: Window) -> gauge.Panel:
 def _tokens(window: Window, answers: str) -> timeseries.Panel:
     panel = lines(
         f"{window.name} Window Tokens",
-        f"Tokens since the {window.name} window began, added up: prompts with the part of the cache, and answers.",
+        f"Tokens of all accounts since the main account's {window.name} window began, added up: prompts with the part"
+        " of the cache, and answers.",
         *windows.prompt(window),
         *windows.answer(window),
     )

@@ -1,4 +1,4 @@
-"""Every account: its windows, their forecast, its per-minute limits; and the credentials that pause."""
+"""Every account, whichever is chosen: its windows and their forecast."""
 
 from __future__ import annotations
 
@@ -10,10 +10,3 @@ UTILIZATION = Signal(f"{_EACH} (proxy_account_utilization)", "percent", "Used")
 RESETS_IN = Signal(f"{_EACH} (proxy_account_resets_at - time() > 0)", "s", "Resets in")
 RUNS_OUT_IN = Signal(f"{_EACH} (proxy_account_exhausts_at - time() > 0)", "s", "Runs out in")
 READ_AGO = Signal(f"{_EACH} (time() - proxy_account_observed_at)", "s", "Read ago")
-UTILIZATION_OVER_TIME = Signal(f"{_EACH} (proxy_account_utilization)", "percent", "{{account}} {{window}}")
-LIMIT_LEFT = Signal(
-    "max by (account, kind) (proxy_ratelimit_remaining / (proxy_ratelimit_limit > 0))",
-    "percentunit",
-    "{{account}} {{kind}}",
-)
-COOLDOWNS = Signal("sum(increase(proxy_credential_cooldowns_total[$__range]))", "short", "cooldowns")

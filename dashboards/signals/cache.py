@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dashboards.signals.cost import COST
 from dashboards.signals.signal import SELECTED, SELECTED_ENDPOINTS, Signal, increase, rate, ratio
 from dashboards.signals.tokens import CACHE_CREATION, CACHE_READ, INPUT, OUTPUT
 
@@ -38,7 +39,7 @@ PER_MINUTE = (
 )
 """Every token once."""
 BY_MODEL = (
-    Signal(_grown("proxy_cost_total", "model"), "currencyUSD", "Cost"),
+    Signal(_grown(COST, "model"), "currencyUSD", "Cost"),
     Signal(_grown(INPUT, "model"), "short", "Input, uncached"),
     Signal(_grown(CACHE_CREATION, "model", _FIVE_MINUTES), "short", "Cache write, 5 m"),
     Signal(_grown(CACHE_CREATION, "model", _HOUR), "short", "Cache write, 1 h"),

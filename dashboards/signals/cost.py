@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dashboards.signals.signal import SELECTED, Signal, increase, rate
 
-_COST = "proxy_cost_total"
+COST = "proxy_cost_total"
 
-TOTAL = Signal(f"sum({increase(_COST, SELECTED)})", "currencyUSD", "cost")
-PER_HOUR_BY_MODEL = Signal(f"sum by (model) ({rate(_COST, SELECTED)}) * 3600", "currencyUSD", "{{model}}")
-BY_MODEL = Signal(f"topk(10, sum by (model) ({increase(_COST, SELECTED)}))", "currencyUSD", "{{model}}")
-BY_ENDPOINT = Signal(f"topk(10, sum by (endpoint) ({increase(_COST, SELECTED)}))", "currencyUSD", "{{endpoint}}")
+TOTAL = Signal(f"sum({increase(COST, SELECTED)})", "currencyUSD", "cost")
+PER_HOUR_BY_MODEL = Signal(f"sum by (model) ({rate(COST, SELECTED)}) * 3600", "currencyUSD", "{{model}}")
+BY_MODEL = Signal(f"topk(10, sum by (model) ({increase(COST, SELECTED)}))", "currencyUSD", "{{model}}")
+BY_ENDPOINT = Signal(f"topk(10, sum by (endpoint) ({increase(COST, SELECTED)}))", "currencyUSD", "{{endpoint}}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.signals.signal import Signal, increase, quantile, rate, share_name
+from dashboards.signals.signal import Signal, increase, quantile, rate, share_name, zero_without
 
 _DROPPED = "proxy_dropped_total"
 
@@ -20,9 +20,8 @@ LEDGER_FREE = Signal("min(proxy_ledger_free_bytes)", "bytes", "free on its disk"
 
 READ_ERRORS = Signal(f"sum({increase('proxy_read_errors_total', '')})", "short", "unreadable bodies")
 AUTH_FAILURES = Signal(f"sum({increase('proxy_auth_failures_total', '')})", "short", "refused keys")
-FOLDED_SERIES = Signal(
-    'count({__name__=~"proxy_.+|gen_ai_.+",otel_metric_overflow="true"}) or vector(0)', "short", "folded series"
-)
+_FOLDED = 'count({__name__=~"proxy_.+|gen_ai_.+",otel_metric_overflow="true"})'
+FOLDED_SERIES = Signal(zero_without(_FOLDED, "count(proxy_endpoint_info)"), "short", "folded series")
 
 
 def commit(share: float) -> Signal:

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from dashboards.signals.logged import named, ten_largest
-from dashboards.signals.signal import COMPLETED, SELECTED_ENDPOINTS, UPSTREAM_ERROR, Signal, Source, increase, rate
+from dashboards.signals.requests import TOTAL
+from dashboards.signals.signal import (
+    COMPLETED,
+    SELECTED_ENDPOINTS,
+    UPSTREAM_ERROR,
+    Signal,
+    Source,
+    increase,
+    rate,
+    zero_without,
+)
 from dashboards.signals.windows import Window
 
 _CHOSEN = 'account=~"$account"'
@@ -55,7 +65,7 @@ LEFT = Signal(PER_MINUTE[0].expr, "percentunit", "{{account}}: {{kind}}")
 
 _REFUSED = f'{SELECTED_ENDPOINTS},status_code="429"'
 _REFUSALS = "proxy_upstream_errors_total"
-REFUSALS = Signal(f"sum({increase(_REFUSALS, _REFUSED)}) or vector(0)", "short", "answers 429")
+REFUSALS = Signal(zero_without(f"sum({increase(_REFUSALS, _REFUSED)})", TOTAL.expr), "short", "answers 429")
 REFUSALS_PER_MINUTE = Signal(
     f"sum by (endpoint, error_type) ({rate(_REFUSALS, _REFUSED)}) * 60", "short", "{{endpoint}}: {{error_type}}"
 )
@@ -63,12 +73,9 @@ REFUSAL_LINES = f'{UPSTREAM_ERROR} | status="429"'
 
 ACTIVE = Signal("min by (credential) (proxy_credential_active)", "none", "{{credential}}")
 COOLING = Signal("sum(1 - min by (credential) (proxy_credential_active))", "short", "cooling down")
-COOLDOWNS = Signal("sum(increase(proxy_credential_cooldowns_total[$__range])) or vector(0)", "short", "cooldowns")
-COOLDOWNS_BY_REASON = Signal(
-    "sum by (credential, reason) (increase(proxy_credential_cooldowns_total[$__range]))",
-    "short",
-    "{{credential}}: {{reason}}",
-)
+_PAUSES = increase("proxy_credential_cooldowns_total", "")
+COOLDOWNS = Signal(f"sum({_PAUSES})", "short", "cooldowns")
+COOLDOWNS_BY_REASON = Signal(f"sum by (credential, reason) ({_PAUSES})", "short", "{{credential}}: {{reason}}")
 
 
 def age(window: Window) -> str:

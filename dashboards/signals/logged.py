@@ -7,8 +7,11 @@ from dashboards.signals.signal import COMPLETED, SELECTED_FIELDS, SERVICE, UPSTR
 NARROWED = '| outcome=~"$outcome" | status=~"$status" | session_id=~`${session:regex}.*` |= `$search`'
 """Filters of the page that lists requests. A session may be given by its beginning."""
 FOUND = f"{COMPLETED} {NARROWED}"
-FAILED = f'{FOUND} | outcome!~"ok|client_disconnected|rejected" | status!~"4.."'
-"""A 4xx is the caller's own, and leaving is no failure."""
+JUDGED = f'{FOUND} | outcome!~"client_disconnected|rejected" | status!~"4.."'
+"""Those that tell how the service does, as metrics have it: a 4xx is the caller's own, and leaving is no failure."""
+FAILED = f'{JUDGED} | outcome!="ok"'
+BROKEN_OFF = f'{UPSTREAM_ERROR} {NARROWED} | outcome="error_in_stream"'
+CUT_OFF = f'{FOUND} | outcome="truncated"'
 FOUND_ERRORS = f"{UPSTREAM_ERROR} {NARROWED}"
 LINES = f"{SERVICE} {SELECTED_FIELDS} {NARROWED}"
 SLOW = f"{FOUND} | duration_ms >= $slower"

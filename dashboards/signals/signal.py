@@ -54,6 +54,11 @@ def increase(counter: str, where: str = SELECTED_ENDPOINTS) -> str:
     return f"increase({counter}{{{where}}}[$__range])"
 
 
+def zero_without(expr: str, known: str) -> str:
+    """What is absent until it first happens: 0 then, but only where `known` is there; else nothing is known of it."""
+    return f"{expr} or {known} * 0"
+
+
 def quantile(share: float, histogram: str, where: str = SELECTED_ENDPOINTS, by: str = "") -> str:
     """The value below which `share` (0..1) of a histogram lies, for each value of the labels `by`."""
     labels = f"le, {by}" if by else "le"

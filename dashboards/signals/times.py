@@ -24,12 +24,6 @@ def first_token(share: float) -> Signal:
     return Signal(quantile(share, _TTFT, SELECTED), "ms", share_name(share), exemplars=True)
 
 
-def first_token_by_model(share: float) -> Signal:
-    """The same for each model."""
-    expr = quantile(share, _TTFT, SELECTED, "model")
-    return Signal(expr, "ms", f"{share_name(share)} {{{{model}}}}", exemplars=True)
-
-
 def overhead(share: float) -> Signal:
     """What the proxy added, before the request left and before the first byte went on."""
     return Signal(quantile(share, _OVERHEAD, SELECTED), "ms", share_name(share), exemplars=True)

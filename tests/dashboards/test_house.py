@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from dashboards import house
 from dashboards.signals.signal import Signal, Source
 from tests.dashboards.walking import Panel, plots
 
+ROOT = Path(__file__).parents[2]
 WITHOUT_NUMBERS = {"text", "logs"}
 AT_ONE_INSTANT = {"stat", "gauge", "bargauge"}
 LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
@@ -73,6 +75,14 @@ def series_names(legend: str) -> set[str]:
         values = VALUES.get(label, ("x",))
         names = {re.sub(r"\{\{\s*" + label + r"\s*\}\}", value, name) for name in names for value in values}
     return names
+
+
+def test_fullness_changes_colour_where_alerts_fire() -> None:
+    """Grafana's thresholds are no queries, so the objectives stand there a second time."""
+    said = (ROOT / "prometheus" / "rules" / "objectives.yaml").read_text("utf-8")
+    objectives = re.findall(r'"objective:window_(?:filling|nearly_full):percent", expr: "(\d+)"', said)
+    assert len(objectives) == 2
+    assert {float(value) for value in objectives} <= {value for value, _ in house.FULL}
 
 
 def test_titles_and_descriptions_are_not_copied_within_a_page() -> None:

@@ -12,6 +12,7 @@ import msgspec
 import promql_parser
 import pytest
 
+from dashboards.signals import logged, requests
 from proxy.names.fields import FIELDS
 from proxy.names.metrics import INSTRUMENTS, Instrument, Kind
 from proxy.observer.exposition import label_name, prometheus_name
@@ -130,6 +131,23 @@ def test_promql_groups_by_labels_that_its_metrics_have(expression: str) -> None:
 def test_no_rate_has_a_fixed_range(expression: str) -> None:
     """D-12"""
     assert not re.search(r"\b(rate|irate|increase|delta|deriv)\([^\[]*\[\d", expression)
+
+
+@pytest.mark.parametrize(
+    "expression", [pytest.param(t.expr, id=name) for name, panel in plots() for t in panel.targets]
+)
+def test_nothing_is_said_to_be_zero_where_nothing_is_known(expression: str) -> None:
+    assert "vector(" not in expression
+
+
+def test_requests_count_for_failures_by_the_same_filters_everywhere() -> None:
+    files = [path.read_text("utf-8") for path in sorted((ROOT / "prometheus" / "rules").glob("*.yaml"))]
+    [rule] = re.findall(r"record: endpoint:proxy_requests:rate5m\n(?:.+\n){3}", "".join(files))
+    filters = [
+        set(re.findall(r'(outcome|status)(?:_code)?!~"([^"]+)"', text))
+        for text in (rule, requests.FAILURES.expr, logged.JUDGED)
+    ]
+    assert filters == [{("outcome", "client_disconnected|rejected"), ("status", "4..")}] * 3
 
 
 @pytest.mark.parametrize("expression", LOGQL)
