@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from math import prod
 
+import promql_parser
 import pytest
 
 from proxy.exchange import Outcome
 from proxy.names.metrics import INSTRUMENTS, Kind
 from proxy.observer.exposition import label_name, prometheus_name
-from tests.rules.reading import prometheus_alerts, recorded, selectors
+from tests.rules.reading import nodes, prometheus_alerts, recorded, selectors
 
 OF_OTHERS = {
     "up",
@@ -24,6 +26,7 @@ OF_OTHERS = {
     "alertmanager_notifications_failed_total",
 }
 """`tests/stack/test_rules.py` finds them on the real servers."""
+SECONDS = {"h": 3_600, "d": 86_400}
 OURS = {prometheus_name(one): one for one in INSTRUMENTS}
 EXPRESSIONS = {**recorded(), **{name: alert.expr for name, alert in prometheus_alerts().items()}}
 
@@ -57,6 +60,19 @@ def test_every_window_of_a_series_asks_the_same() -> None:
             asked[series].add(expression.replace(window[0], "WINDOW"))
     assert len(asked) >= 8
     assert {series: each for series, each in asked.items() if len(each) > 1} == {}
+
+
+def test_an_increase_is_the_rate_times_the_seconds_of_its_window() -> None:
+    increases = {name: expression for name, expression in recorded().items() if ":proxy_failures:increase" in name}
+    assert len(increases) == 4
+    for name, expression in increases.items():
+        number, unit = re.findall(r"(\d+)([hd])$", name)[0]
+        factors = [node.val for node in nodes(expression) if isinstance(node, promql_parser.NumberLiteral)]
+        assert prod(factors) == int(number) * SECONDS[unit], name
+        assert {one.name for one in selectors(expression)} == {
+            f"endpoint:proxy_failures:ratio_rate{number}{unit}",
+            f"endpoint:proxy_requests:rate{number}{unit}",
+        }
 
 
 def test_what_counts_and_what_fails_are_outcomes_that_exist() -> None:
