@@ -68,6 +68,11 @@ def test_every_request_has_one_record(played: Installation, completed: list[Line
     assert ids == Counter(row["request_id"] for row in played.ledger.exchanges)
 
 
+def test_thousands_of_records_fit_into_one_answer(played: Installation) -> None:
+    found = played.servers["loki"].lines(f'{SELECTED} |= "completed"', played.at - _SIX_HOURS_S, played.at, 5_000)
+    assert len(found) == len(played.ledger.exchanges) > 2_000
+
+
 def test_every_field_is_the_ledgers(played: Installation, completed: list[Line]) -> None:
     rows = {row["request_id"]: row for row in played.ledger.exchanges}
     wrong: defaultdict[str, list[tuple[str | None, object]]] = defaultdict(list)
