@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import promql_parser
 import pytest
 
@@ -17,6 +16,7 @@ from proxy.names.fields import FIELDS
 from proxy.names.metrics import INSTRUMENTS, Instrument, Kind
 from proxy.observer.exposition import label_name, prometheus_name
 from tests.dashboards.walking import filled, plots, queries, texts
+from tests.rules.reading import nodes, recorded, selectors
 
 ROOT = Path(__file__).parents[2]
 ON_ALL = {"job", "instance", "otel_metric_overflow"}
@@ -52,24 +52,6 @@ BESIDE_FIELDS = {"__error__", "trace_id", "service_name", "detected_level"}
 """Labels that Loki or OTLP add to our fields."""
 
 
-class Rule(msgspec.Struct, frozen=True):
-    """A rule; alerts have no `record`."""
-
-    record: str = ""
-
-
-class Group(msgspec.Struct, frozen=True):
-    """Rules that are evaluated together."""
-
-    rules: list[Rule]
-
-
-class Rules(msgspec.Struct, frozen=True):
-    """A file of rules."""
-
-    groups: list[Group]
-
-
 def sent(instrument: Instrument) -> dict[str, set[str]]:
     name, labels = prometheus_name(instrument), {label_name(each) for each in instrument.attributes}
     if instrument.kind is not Kind.HISTOGRAM:
@@ -77,38 +59,16 @@ def sent(instrument: Instrument) -> dict[str, set[str]]:
     return {f"{name}_bucket": labels | {"le"}, f"{name}_count": labels, f"{name}_sum": labels}
 
 
-def recorded() -> dict[str, set[str]]:
-    """Recording rules are named after the labels they keep: `endpoint:what:how`."""
-    files = sorted((ROOT / "prometheus" / "rules").glob("*.yaml"))
-    rules = [msgspec.yaml.decode(path.read_bytes(), type=Rules) for path in files]
-    names = [rule.record for each in rules for group in each.groups for rule in group.rules if rule.record]
-    return {name: {"endpoint"} if name.startswith("endpoint:") else set() for name in names}
-
-
-KNOWN = {**OF_THE_STACK, **recorded(), **{name: labels for one in INSTRUMENTS for name, labels in sent(one).items()}}
+RECORDED = {name: {"endpoint"} if name.startswith("endpoint:") else set() for name in recorded()}
+"""Recording rules are named after the labels they keep: `endpoint:what:how`."""
+KNOWN = {**OF_THE_STACK, **RECORDED, **{name: labels for one in INSTRUMENTS for name, labels in sent(one).items()}}
 PROMQL = [pytest.param(expr, id=name) for name, expr in queries("prometheus")]
 LOGQL = [pytest.param(expr, id=name) for name, expr in queries("loki")]
 
 
-def nodes(expr: promql_parser.Expr) -> list[promql_parser.Expr]:
-    found: list[promql_parser.Expr] = []
-
-    def visit(node: promql_parser.Expr) -> bool:
-        found.append(node)
-        return True
-
-    promql_parser.walk(expr, visit)
-    return found
-
-
-def selectors(expr: promql_parser.Expr) -> list[promql_parser.VectorSelector]:
-    over_time = [node.vector_selector for node in nodes(expr) if isinstance(node, promql_parser.MatrixSelector)]
-    return over_time + [node for node in nodes(expr) if isinstance(node, promql_parser.VectorSelector)]
-
-
 @pytest.mark.parametrize("expression", PROMQL)
 def test_promql_is_valid_and_asks_for_metrics_that_exist_by_labels_that_they_have(expression: str) -> None:
-    for selector in selectors(promql_parser.parse(filled(expression))):
+    for selector in selectors(filled(expression)):
         labels = {matcher.name for matcher in selector.matchers.matchers}
         if selector.name is None:
             assert labels == {"__name__", "otel_metric_overflow"}
@@ -119,11 +79,11 @@ def test_promql_is_valid_and_asks_for_metrics_that_exist_by_labels_that_they_hav
 
 @pytest.mark.parametrize("expression", PROMQL)
 def test_promql_groups_by_labels_that_its_metrics_have(expression: str) -> None:
-    for aggregation in nodes(promql_parser.parse(filled(expression))):
+    for aggregation in nodes(filled(expression)):
         if not isinstance(aggregation, promql_parser.AggregateExpr):
             continue
         wanted = set(aggregation.modifier.labels) if aggregation.modifier else set()
-        for selector in selectors(aggregation.expr):
+        for selector in selectors(aggregation.expr.prettify()):
             assert wanted <= KNOWN.get(selector.name or "", wanted) | ON_ALL, selector.name
 
 
@@ -141,11 +101,9 @@ def test_nothing_is_said_to_be_zero_where_nothing_is_known(expression: str) -> N
 
 
 def test_requests_count_for_failures_by_the_same_filters_everywhere() -> None:
-    files = [path.read_text("utf-8") for path in sorted((ROOT / "prometheus" / "rules").glob("*.yaml"))]
-    [rule] = re.findall(r"record: endpoint:proxy_requests:rate5m\n(?:.+\n){3}", "".join(files))
     filters = [
         set(re.findall(r'(outcome|status)(?:_code)?!~"([^"]+)"', text))
-        for text in (rule, requests.FAILURES.expr, logged.JUDGED)
+        for text in (recorded()["endpoint:proxy_requests:rate5m"], requests.FAILURES.expr, logged.JUDGED)
     ]
     assert filters == [{("outcome", "client_disconnected|rejected"), ("status", "4..")}] * 3
 

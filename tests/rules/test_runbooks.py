@@ -4,34 +4,10 @@ from __future__ import annotations
 
 import re
 
-import msgspec
-
+from tests.dashboards.walking import dashboards
 from tests.rules.reading import ROOT, loki_alerts, prometheus_alerts, recorded, sections
 
 TEXT = (ROOT / "docs/runbooks.md").read_text("utf-8")
-
-
-class _Panel(msgspec.Struct):
-    title: str = ""
-    panels: list[_Panel] = []
-
-
-class _Dashboard(msgspec.Struct):
-    title: str
-    panels: list[_Panel]
-
-
-def panels() -> set[str]:
-    """Every panel of ours as `Dashboard › Panel`."""
-    found = set()
-    for path in ROOT.glob("grafana/dashboards/*.json"):
-        dashboard = msgspec.json.decode(path.read_bytes(), type=_Dashboard)
-        waiting = list(dashboard.panels)
-        while waiting:
-            panel = waiting.pop()
-            waiting += panel.panels
-            found.add(f"{dashboard.title} › {panel.title}")
-    return found
 
 
 def test_every_section_says_how_bad_it_is_where_to_look_what_to_do_and_when_it_is_normal() -> None:
@@ -44,7 +20,7 @@ def test_every_section_says_how_bad_it_is_where_to_look_what_to_do_and_when_it_i
 def test_every_panel_exists() -> None:
     named = {" ".join(panel.split()) for panel in re.findall(r"\*\*([^*]+ › [^*]+)\*\*", TEXT)}
     assert len(named) > 30
-    assert named - panels() == set()
+    assert named - {f"{each.title} › {panel.title}" for each in dashboards() for panel in each.plots} == set()
 
 
 def test_every_link_leads_somewhere() -> None:
