@@ -63,7 +63,7 @@ def _money() -> Section:
             number(
                 "Billed and Included",
                 "The same in two: what has to be paid by use, and what subscriptions include, which is what they are"
-                " worth.",
+                " worth. What is free is in neither.",
                 *(billing.BILLED, billing.INCLUDED),
                 empty=_NO_COST,
             ),
