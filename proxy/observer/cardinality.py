@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from proxy.exchange import Outcome
+from proxy.ledger.counters import DROP_REASONS
 from proxy.names import attributes, metrics
 from proxy.names.metrics import INSTRUMENTS, Instrument, Kind
 from proxy.observer.labels import MOST_KEYS, MOST_MODELS, MOST_OTHERS
@@ -12,11 +13,11 @@ from proxy.observer.windows import MOST_ACCOUNTS, MOST_LIMITS, MOST_WINDOWS
 
 _ABSENT, _OTHER, _NONE = 1, 1, 1
 _STATUSES = 500
+"""HTTP has 100 to 599."""
 _MODELS = MOST_MODELS + _OTHER + _ABSENT
 _OTHERS = MOST_OTHERS + _OTHER + _ABSENT
 _OPERATIONS = 10
 _GENAI_OPERATIONS = 3
-_DROP_REASONS = 7
 
 _VALUES: dict[str, int] = {
     metrics.ACCOUNT: MOST_ACCOUNTS,
@@ -32,7 +33,7 @@ _VALUES: dict[str, int] = {
     metrics.OPERATION: _OPERATIONS,
     metrics.ORGANIZATION: 1,
     metrics.OUTCOME: len(Outcome),
-    metrics.REASON: _DROP_REASONS,
+    metrics.REASON: len(DROP_REASONS),
     metrics.SCOPE: 4,
     metrics.SIGNAL: 3,
     metrics.STATUS_CODE: _STATUSES + _OTHER + _NONE,
