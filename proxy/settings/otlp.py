@@ -20,6 +20,8 @@ METRIC_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
 
 _PREFIX = "OTEL_EXPORTER_OTLP_"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]*")
+_LONGEST_ATTRIBUTE = 1024
 _SAMPLERS = (
     "always_on",
     "always_off",
@@ -70,7 +72,7 @@ def read_otlp(environ: Mapping[str, str]) -> Otlp:
     """The exporters that the variables describe. Raises SettingsError."""
     _refuse_unbuilt(environ)
     disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    resource = _pairs(environ, "OTEL_RESOURCE_ATTRIBUTES")
+    resource = _resource(environ)
     named = resource.pop(SERVICE_NAME, None)
     sampler = environ.get("OTEL_TRACES_SAMPLER") or "always_on"
     if sampler not in _SAMPLERS:
@@ -155,6 +157,20 @@ def _headers(environ: Mapping[str, str], name: str) -> dict[str, str]:
     if not all(_HEADER_NAME.fullmatch(field) and value.isprintable() for field, value in headers.items()):
         raise SettingsError("holds what cannot be sent as an HTTP header; percent-encode values only", where=name)
     return headers
+
+
+def _resource(environ: Mapping[str, str]) -> dict[str, str]:
+    """Attributes that every receiver takes: for one that it does not, Loki refuses each record that carries them."""
+    name = "OTEL_RESOURCE_ATTRIBUTES"
+    attributes = _pairs(environ, name)
+    for key, value in attributes.items():
+        if not _ATTRIBUTE_NAME.fullmatch(key) or not value.isprintable() or len(value.encode()) > _LONGEST_ATTRIBUTE:
+            raise SettingsError(
+                f"names must be of ASCII letters, digits and _.:/-, values printable and at most {_LONGEST_ATTRIBUTE}"
+                f" bytes, unlike {key[:50]!r}",
+                where=name,
+            )
+    return attributes
 
 
 def _pairs(environ: Mapping[str, str], name: str) -> dict[str, str]:

@@ -74,6 +74,12 @@ def test_resource_attributes_are_percent_decoded() -> None:
     assert otlp.resource == {"deployment.environment.name": "test", "team": "a,b"}
 
 
+@pytest.mark.parametrize("pair", ["%C3%9F=1", "1st=x", "a%0A=x", "a=%00", "a=\udcff", f"a={'%C3%A9' * 513}"])
+def test_resource_attributes_that_would_cost_every_record_are_refused(pair: str) -> None:
+    with pytest.raises(SettingsError, match="OTEL_RESOURCE_ATTRIBUTES"):
+        read_otlp({"OTEL_RESOURCE_ATTRIBUTES": f"team=a,{pair}"})
+
+
 def test_the_metric_interval_is_read_in_milliseconds() -> None:
     assert read_metric_interval({"OTEL_METRIC_EXPORT_INTERVAL": "2500"}) == 2.5
     assert read_metric_interval({"OTEL_METRIC_EXPORT_INTERVAL": " "}) is None
