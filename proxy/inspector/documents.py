@@ -23,7 +23,7 @@ JSON_FIELDS = frozenset({"parameters", "customer_data", "usage_raw"})
 """Stored as JSON text, given as JSON."""
 
 _ELSEWHERE = {"process", "started_ns", "usage", "attempts", "windows", "limits", *TIMINGS}
-_DERIVED = ("finish_reason_normalized", "attempt_count", "duration_ms", "ttft_ms", "output_rate")
+_DERIVED = ("finish_reason_normalized", "attempt_count", "resets_at", "duration_ms", "ttft_ms", "output_rate")
 
 PLAIN_FIELDS = (
     *(field.name for field in fields(Exchange) if field.name not in _ELSEWHERE),

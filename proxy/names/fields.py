@@ -20,7 +20,6 @@ CREDENTIAL = "credential"
 ERROR_MESSAGE = "error_message"
 ERROR_TYPE = "error_type"
 INSPECTOR_URL = "inspector_url"
-RESETS_AT = "resets_at"
 STATUS = "status"
 UPSTREAM = "upstream"
 UPSTREAM_REQUEST_ID = "upstream_request_id"
@@ -84,7 +83,7 @@ FIELDS = (
     Field(ATTEMPT, "number of the failed attempt, from 1; only on `upstream error`", in_errors=True),
     Field(ERROR_TYPE, "the provider's or the proxy's own type of error", in_errors=True),
     Field(ERROR_MESSAGE, "what the provider or the proxy said", free_text=True, in_errors=True),
-    Field(RESETS_AT, "of a 429: unix time at which the limit that refused it opens again", in_errors=True),
+    Field("resets_at", "of a 429: unix time at which the limit that refused it opens again", in_errors=True),
     Field(UPSTREAM_REQUEST_ID, "the provider's id of the request", in_errors=True),
     Field("customer_data", "JSON the client sent in `x-proxy-metadata`", free_text=True),
     Field(INSPECTOR_URL, "page of the request in the inspector", in_errors=True),

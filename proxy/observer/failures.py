@@ -15,7 +15,6 @@ _OF_THE_UPSTREAM = frozenset(
         Outcome.UPSTREAM_UNREACHABLE,
     }
 )
-_TOO_MANY_REQUESTS = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +30,6 @@ class Failure:
     error_type: str | None
     error_message: str | None
     upstream_request_id: str | None
-
-
-def resets_at(exchange: Exchange) -> int | None:
-    """When the limit behind a 429 opens again, Unix seconds: the last of the rejected windows, else of the limits
-    that are used up. None for other answers, and where none of them was told.
-    """
-    if exchange.status != _TOO_MANY_REQUESTS:
-        return None
-    quotas = [window.resets_at for window in exchange.windows if window.status == "rejected"]
-    used_up = [limit.resets_at for limit in exchange.limits if limit.remaining == 0]
-    return max((told for told in quotas if told is not None), default=None) or max(
-        (told for told in used_up if told is not None), default=None
-    )
 
 
 def failures(exchange: Exchange) -> list[Failure]:

@@ -18,7 +18,7 @@ from proxy.ledger.journal import JournalRow
 from proxy.names import fields
 from proxy.observer import trace
 from proxy.observer.costs import billing
-from proxy.observer.failures import Failure, failures, resets_at
+from proxy.observer.failures import Failure, failures
 from proxy.observer.text import MOST_BYTES, clipped
 
 MOST_RECORD_BYTES = 16 * 1024
@@ -60,7 +60,6 @@ def _facts(exchange: Exchange, cost: Cost | None, pages: str | None) -> dict[str
         fields.COST_USD: None if cost is None else float(cost.total_usd),
         fields.INSPECTOR_URL: None if pages is None else pages + exchange.request_id,
         fields.BILLING: billing(exchange),
-        fields.RESETS_AT: resets_at(exchange),
         fields.ATTEMPT: None,
     }
     facts: dict[str, _Value] = {}

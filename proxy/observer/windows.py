@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from proxy.exchange import Exchange, LimitReading, WindowReading
+from proxy.exchange.limits import REJECTED
 from proxy.names import metrics
 from proxy.names.metrics import Instrument
 
@@ -23,7 +24,6 @@ _NAME = re.compile(r"[a-z0-9_]{1,16}")
 _LENGTH = re.compile(r"(\d{1,3})([hd])(?:_|$)")
 _SECONDS = {"h": 3_600, "d": 86_400}
 _NOT_A_WINDOW = "overage"
-_REJECTED = "rejected"
 _REMEMBERED_S = 8 * 86_400
 """Seconds after which what was not heard of makes room where there is none: longer than any window."""
 _LIMIT_HOLDS = 300
@@ -198,10 +198,10 @@ def _forget(accounts: dict[str, dict[str, Held]], before: int) -> None:
 
 def _enters(window: _Window, status: str | None, refused: bool) -> bool:
     """Whether a rejected window begins here: a rejection that is paid for by overage refuses nothing."""
-    if status == _REJECTED and refused and window.rejected_for != (window.resets_at or 0):
+    if status == REJECTED and refused and window.rejected_for != (window.resets_at or 0):
         window.rejected_for = window.resets_at or 0
         return True
-    if status not in (_REJECTED, None):
+    if status not in (REJECTED, None):
         window.rejected_for = None
     return False
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.exchange import LimitReading, Outcome, WindowReading
-from proxy.observer.failures import Failure, failures, resets_at
+from proxy.exchange import Outcome
+from proxy.observer.failures import Failure, failures
 from tests.observer.samples import attempt, exchange, refused
 
 
@@ -58,21 +58,3 @@ def test_what_is_not_the_upstreams_fault_is_no_upstream_error(outcome: Outcome) 
 def test_a_bare_attempt_takes_its_words_from_the_exchange() -> None:
     one = replace(refused(), attempts=(attempt(1, status=429),))
     assert failures(one)[0].error_type == "rate_limit_error"
-
-
-def test_a_quota_opens_again_when_the_last_rejected_window_does() -> None:
-    windows = (
-        WindowReading("acme", "5h", 100.0, 2_000, "rejected"),
-        WindowReading("acme", "7d", 100.0, 9_000, "rejected"),
-        WindowReading("acme", "7d_oi", 10.0, 99_000, "allowed"),
-    )
-    limits = (LimitReading("acme", "requests", 50, 0, 3_000),)
-    assert resets_at(replace(refused(), windows=windows, limits=limits)) == 9_000
-    assert resets_at(replace(refused(), windows=windows[2:], limits=limits)) == 3_000
-
-
-def test_when_nothing_is_told_or_nothing_was_refused_no_reset_is_made_up() -> None:
-    limits = (LimitReading("acme", "requests", 50, 7, 3_000), LimitReading("acme", "tokens", 50, 0, None))
-    assert resets_at(replace(refused(), windows=(), limits=limits)) is None
-    rejected = (WindowReading("acme", "5h", 120.0, 2_000, "rejected"),)
-    assert resets_at(replace(exchange(), windows=rejected)) is None

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.exchange import Attempt, Exchange, Usage
+from proxy.exchange import Attempt, Exchange, Usage, WindowReading
 
 EXCHANGE = replace(
     Exchange("px_1", "p", 1, "POST", "/v1/messages", "default"),
@@ -23,13 +23,6 @@ EXCHANGE = replace(
     duration_ms=5_516.0,
     attempts=(Attempt(1, "anthropic", "api.test", 443, "1" * 16, started_ms=2.0),),
 )
-
-
-def test_prompt_tokens_include_cache_reads_and_writes() -> None:
-    """P-10"""
-    assert EXCHANGE.usage.input_tokens_total == 19_504
-    assert Usage().input_tokens_total is None
-    assert not Usage().known
 
 
 def test_times_are_counted_from_where_they_begin() -> None:
@@ -67,3 +60,9 @@ def test_overhead_is_neither_connecting_nor_waiting_for_the_upload() -> None:
 def test_finish_reasons_have_a_dialect_free_name(wire: str | None, normalized: str | None) -> None:
     """S2-88"""
     assert replace(EXCHANGE, finish_reason=wire).finish_reason_normalized == normalized
+
+
+def test_only_a_refusal_says_when_a_limit_opens_again() -> None:
+    rejected = (WindowReading("acme", "5h", 100.0, 2_000, "rejected"),)
+    assert replace(EXCHANGE, status=429, windows=rejected).resets_at == 2_000
+    assert replace(EXCHANGE, status=200, windows=rejected).resets_at is None
