@@ -169,7 +169,7 @@ def test_every_address_of_the_inspector_is_described(tmp_path: Path) -> None:
         token="a token of the tests",
         token_file=tmp_path / "token",
         sign_in_code=None,
-        metrics=lambda _: (b"", ""),
+        metrics=lambda _accept, _health: (b"", ""),
     )
     page = text(ROOT / "docs/api.md")
     private = ("/", "/requests/rows", "/sign-in", "/sign-out", "/static/{name}")

@@ -30,9 +30,10 @@ from proxy.ledger.errors import QueryTimeout
 from proxy.ledger.folder import Folder
 
 MAX_POST_BYTES = 16 * 1024
+_HEALTH = "health"
 
-Exposition = Callable[[str], tuple[bytes, str]]
-"""From an Accept header to a metrics text and its content type."""
+Exposition = Callable[[str, bool], tuple[bytes, str]]
+"""From an Accept header, and whether only the health family is wanted, to a metrics text and its content type."""
 
 
 def application(
@@ -103,9 +104,12 @@ class Probes:
         return Response(json.dumps(shape), media_type="application/json")
 
     def metrics(self, request: Request) -> Response:
-        """`GET /metrics`."""
+        """`GET /metrics`; `family=health` for what is shown here only."""
         assert self._exposition is not None
-        body, content_type = self._exposition(request.headers.get("accept", ""))
+        family = request.query_params.get("family", "")
+        if family not in ("", _HEALTH):
+            raise BadParameter(f"family={family[:80]} is not known: leave it out, or ask for family={_HEALTH}.")
+        body, content_type = self._exposition(request.headers.get("accept", ""), family == _HEALTH)
         return Response(body, headers={"content-type": content_type})
 
 

@@ -19,6 +19,7 @@ from proxy.ledger.folder import Folder
 from proxy.ledger.processes import Hold, close_interrupted, hold
 from proxy.ledger.queries import Listed
 from proxy.ledger.retention import Retention
+from proxy.names.metrics import Channel
 from proxy.observer import health
 from proxy.observer.complaints import Seldom
 from proxy.observer.delivery import Pace
@@ -136,8 +137,11 @@ class Observer:
         if self._hold is not None and not projecting.is_alive():
             self._hold.release()
 
-    def metrics_page(self, accept: str | None = None) -> tuple[bytes, str]:
-        """What `/metrics` shows: body and content type, in the format `accept` prefers. Raises sqlite3.Error."""
+    def metrics_page(self, accept: str | None = None, health_only: bool = False) -> tuple[bytes, str]:
+        """What `/metrics` shows: body and content type, in the format `accept` prefers. Raises sqlite3.Error.
+
+        `health_only` leaves out what is sent by OTLP, too: many thousand series would keep a scrape waiting.
+        """
         _, series, gauges = self._look()
         with closing(reader(self._folder.ledger)) as conn:
             places = cursors.all_of(conn)
@@ -148,6 +152,8 @@ class Observer:
             if self._exports.meter is not None:
                 states[Signal.METRICS] = (self._exports.meter.health, self._exports.meter.covered)
             own = list(health.points(conn, self._folder, states, self._clock_ns()))
+        if health_only:
+            return exposition((one for one in series if one.instrument.channel is Channel.HEALTH), own, accept)
         return exposition(series, chain(gauges, own), accept)
 
     def degraded(self) -> list[str]:

@@ -71,10 +71,14 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     return Sample(told.folder, {name: exchange.request_id for name, exchange in exchanges.items()})
 
 
+def _metrics(accept: str, health_only: bool) -> tuple[bytes, str]:
+    return (b"up 1 health\n" if health_only else b"up 1\n"), "text/plain; version=0.0.4"
+
+
 @pytest.fixture(scope="session")
 def site(sample: Sample) -> Iterator[Site]:
     """The inspector over the sample."""
-    with serving(sample.folder, metrics=lambda accept: (b"up 1\n", "text/plain; version=0.0.4")) as running:
+    with serving(sample.folder, metrics=_metrics) as running:
         yield running
 
 

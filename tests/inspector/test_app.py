@@ -30,8 +30,16 @@ def test_metrics_need_the_token(site: Site) -> None:
     assert (answer.text, answer.headers["content-type"]) == ("up 1\n", "text/plain; version=0.0.4")
 
 
+def test_a_scrape_can_ask_for_the_health_family_alone(site: Site) -> None:
+    with site.client() as client:
+        assert client.get("/metrics?family=health").text == "up 1 health\n"
+        answer = client.get("/metrics?family=wealth", headers={"accept": "application/json"})
+    assert answer.status_code == 400
+    assert "family=health" in answer.text
+
+
 def test_metrics_can_be_open(sample: Sample) -> None:
-    def metrics(accept: str) -> tuple[bytes, str]:
+    def metrics(accept: str, health_only: bool) -> tuple[bytes, str]:
         return accept.encode(), "text/plain"
 
     with serving(sample.folder, metrics=metrics, metrics_open=True) as site, site.client(token=None) as client:

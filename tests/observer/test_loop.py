@@ -23,6 +23,8 @@ from proxy.ledger.folder import Folder
 from proxy.ledger.queries import Listed
 from proxy.ledger.recorder import Recorder
 from proxy.ledger.verify import verify
+from proxy.names.metrics import INSTRUMENTS, Channel
+from proxy.observer.exposition import prometheus_name
 from proxy.settings.otlp import Otlp
 from tests.kit.process import wait
 from tests.observer.samples import (
@@ -151,8 +153,12 @@ def test_the_scrape_shows_what_otlp_sends(tmp_path: Path) -> None:
         store(folder, [exchange(number) for number in range(1, 11)])
         wait(lambda: value(one.metrics(), "proxy.request.count") == 10, "metrics")
         wait(lambda: cursor(folder, "logs") == 10, "logs")
-        page = running.metrics_page()[0].decode()
+        page, health = (running.metrics_page(health_only=only)[0].decode() for only in (False, True))
     assert "proxy_cost_total{" in page
+    families = {line.split()[2] for line in health.splitlines() if line.startswith("# TYPE")}
+    known = {prometheus_name(one) for one in INSTRUMENTS if one.channel is Channel.HEALTH}
+    assert families <= known
+    assert families >= {"proxy_requests_open", "proxy_export_lag_seconds", "proxy_dropped_total"}
     for line in (
         'proxy_endpoint_info{endpoint="default",organization="acme"} 1.0',
         'proxy_export_lag_seconds{signal="logs"} 0.0',

@@ -28,6 +28,9 @@ def main() -> int:
     except BuildError as error:
         print(error, file=sys.stderr)
         return 1
+    except OSError as error:
+        print(f"{error}: name another folder by ANTHROPIC_PROXY_CACHE", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("\ninterrupted; the next run goes on where this one stopped", file=sys.stderr)
         return 1

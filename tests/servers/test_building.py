@@ -82,3 +82,12 @@ def test_missing_or_old_go_is_one_sentence(tmp_path: Path, version: str | None, 
     assert ran.stderr.startswith(complaint)
     assert ran.stderr.count("\n") == 1
     assert ran.stdout == ""
+
+
+def test_a_cache_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    environment = {**os.environ, "ANTHROPIC_PROXY_CACHE": str(tmp_path / "file")}
+    command = [sys.executable, "-m", "tests.servers"]
+    ran = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr.count("\n")) == (1, 1)
+    assert "name another folder by ANTHROPIC_PROXY_CACHE" in ran.stderr

@@ -168,7 +168,7 @@ def _inspector(stack: Stack) -> Iterator[None]:
 
     class Metrics(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            allowed = (self.path, self.headers["authorization"]) == ("/metrics", f"Bearer {token}")
+            allowed = (self.path, self.headers["authorization"]) == ("/metrics?family=health", f"Bearer {token}")
             body = _EXPOSITION.encode() if allowed else b""
             self.send_response(200 if allowed else 401)
             self.send_header("content-type", "text/plain; version=0.0.4")
