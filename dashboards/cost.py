@@ -143,9 +143,9 @@ def _spenders() -> Section:
         band(8, *(_spender(*names) for names in _SPENDERS)),
         band(
             8,
-            models.data_links([links.requests_of("model", kept=_HERE)]),
-            endpoints.data_links([links.requests_of("endpoint", kept=_HERE)]),
-            nameless.data_links([links.requests_of("model", "search", kept=_HERE)]),
+            links.to_requests(models, "model", kept=_HERE, unknown=links.OTHER),
+            endpoints.data_links([links.requests(kept=_HERE, endpoint="${__field.labels.endpoint}")]),
+            links.to_requests(nameless, "model", "search", kept=_HERE),
         ),
     )
 
@@ -224,4 +224,4 @@ def _dearest() -> Section:
 def _spender(title: str, field: str, variable: str) -> bargauge.Panel:
     what = title.split()[0].lower()
     panel = ranking(title, f"The ten {what} that cost most.", logged.dearest(COMPLETED, field), empty=_NO_COST)
-    return panel.data_links([links.requests_of(field, variable, _HERE)])
+    return links.to_requests(panel, field, variable, _HERE)

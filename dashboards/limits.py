@@ -184,4 +184,4 @@ def _user(window: Window, what: str) -> bargauge.Panel:
         limits.used_by(window, field),
         empty="No account with windows was used in this window",
     )
-    return panel.data_links([links.requests_of(field, variable, (*links.SHARED_FILTERS, "key"))])
+    return links.to_requests(panel, field, variable, (*links.SHARED_FILTERS, "key"))

@@ -11,6 +11,9 @@ from grafana_foundation_sdk.builders import dashboard as shape
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import dashboard
 
+from dashboards.house import Plot, setting
+from dashboards.signals.logged import NONE
+
 OVERVIEW = "anthropic-proxy-overview"
 WINDOWS = "anthropic-proxy-windows"
 REQUESTS = "anthropic-proxy-requests"
@@ -20,6 +23,8 @@ HEALTH = "anthropic-proxy-health"
 """uids of the dashboards."""
 SHARED_FILTERS = ("organization", "endpoint", "model")
 """Variables that every page has."""
+OTHER = "other"
+"""What metrics call every model without a price; log lines have its name."""
 
 
 def between_pages(tags: Sequence[str]) -> list[Builder[dashboard.DashboardLink]]:
@@ -35,14 +40,24 @@ def requests(
     if not variables:
         return page(REQUESTS, title)
     # Of two values of one variable in an address, one of them All, Grafana takes All: a filter is kept or narrowed.
-    others = [f"${{{name}:queryparam}}" for name in kept if name not in variables]
     narrower = [f"var-{name}={value}" for name, value in variables.items()]
-    return _link(title, "&".join([f"/d/{REQUESTS}?${{__url_time_range}}", *others, *narrower]))
+    return _requests(title, [name for name in kept if name not in variables], *narrower)
 
 
-def requests_of(label: str, variable: str = "", kept: Sequence[str] = SHARED_FILTERS) -> shape.DashboardLink:
-    """To the requests of a series: its value of a label becomes a filter, by the variable of that or another name."""
-    return requests("Requests of this", kept, **{variable or label: f"${{__field.labels.{label}:percentencode}}"})
+def to_requests(
+    panel: Plot, label: str, variable: str = "", kept: Sequence[str] = SHARED_FILTERS, unknown: str = NONE
+) -> Plot:
+    """Lead from each series, called by its value of a label, to its requests; `variable` (or the label's) narrows them.
+
+    `unknown` is a value that no log line has: from there the way leads to the requests of all.
+    """
+    narrowed = variable or label
+    panel.data_links([requests("Requests of this", kept, **{narrowed: f"${{__field.labels.{label}:percentencode}}"})])
+    everything = _requests("Requests of all", [name for name in kept if name != narrowed]).build()
+    panel.override_by_regexp(
+        f"/^{re.escape(unknown)}$/", [setting("links", [{"title": everything.title, "url": everything.url}])]
+    )
+    return panel
 
 
 def page(uid: str, title: str) -> shape.DashboardLink:
@@ -65,6 +80,11 @@ def logs(expr: str, title: str = "Log lines in Explore") -> shape.DashboardLink:
     # Outside of queries Grafana writes several values as {a,b}; in a regular expression they must be a|b.
     written = re.sub(r"\$([a-z]+)", r"${\1:pipe}", expr)
     return _link(title, _explore("${loki}", {"queryType": "range", "expr": written}))
+
+
+def _requests(title: str, kept: Sequence[str], *narrower: str) -> shape.DashboardLink:
+    filters = (f"${{{name}:queryparam}}" for name in kept)
+    return _link(title, "&".join([f"/d/{REQUESTS}?${{__url_time_range}}", *filters, *narrower]))
 
 
 def _link(title: str, url: str) -> shape.DashboardLink:

@@ -12,7 +12,6 @@ from dashboards.page import Page, Section, band, section
 from dashboards.signals import cost, health, objectives, requests, times, windows
 
 _OF_ENDPOINT: list[Builder[dashboard.DashboardLink]] = [links.requests(endpoint="${__field.labels.endpoint}")]
-_OF_MODEL: list[Builder[dashboard.DashboardLink]] = [links.requests(model="${__field.labels.model}")]
 _QUIET = "Nothing was judged yet: the recording rules need some minutes of requests"
 
 
@@ -140,12 +139,18 @@ def _top() -> Section:
             ranking("Endpoints by Requests", "The ten endpoints with most requests.", requests.BY_ENDPOINT).data_links(
                 _OF_ENDPOINT
             ),
-            ranking("Models by Requests", "The ten models with most requests.", requests.BY_MODEL).data_links(
-                _OF_MODEL
+            links.to_requests(
+                ranking("Models by Requests", "The ten models with most requests.", requests.BY_MODEL),
+                "model",
+                unknown=links.OTHER,
             ),
             ranking("Endpoints by Cost", "The ten endpoints that cost most.", cost.BY_ENDPOINT).data_links(
                 _OF_ENDPOINT
             ),
-            ranking("Models by Cost", "The ten models that cost most.", cost.BY_MODEL).data_links(_OF_MODEL),
+            links.to_requests(
+                ranking("Models by Cost", "The ten models that cost most.", cost.BY_MODEL),
+                "model",
+                unknown=links.OTHER,
+            ),
         ),
     )

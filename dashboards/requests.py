@@ -78,7 +78,7 @@ def _found() -> Section:
         band(
             7,
             house.sparse(outcomes),
-            counts.data_links([links.requests_of("outcome", kept=_HERE)]),
+            counts.data_links([links.requests(kept=_HERE, outcome="${__field.labels.outcome}")]),
             *map(house.sparse, (durations, first)),
         ),
     )
@@ -149,7 +149,7 @@ def _errors() -> Section:
         logged.most(FOUND_ERRORS, "error_type"),
         steps=((None, RED),),
         empty=_NO_ERRORS,
-    ).data_links([links.requests_of("error_type", "search", kept=_HERE)])
+    )
     broken = tables.log_rows(
         "Errors inside Streams",
         "Answers that began with 200 and then told of an error. Clients have seen a part of them.",
@@ -166,7 +166,7 @@ def _errors() -> Section:
     )
     return section(
         "Errors",
-        band(10, upstream, types, widths=(18, 6)),
+        band(10, upstream, links.to_requests(types, "error_type", "search", kept=_HERE), widths=(18, 6)),
         band(8, broken, cut),
     )
 
@@ -202,9 +202,9 @@ def _who() -> Section:
         "Who asks",
         band(
             9,
-            keys.data_links([links.requests_of("key", kept=_HERE)]),
-            sessions.data_links([links.requests_of("session_id", "session", kept=_HERE)]),
-            workflows.data_links([links.requests_of("workflow", "search", kept=_HERE)]),
+            links.to_requests(keys, "key", kept=_HERE),
+            links.to_requests(sessions, "session_id", "session", kept=_HERE),
+            links.to_requests(workflows, "workflow", "search", kept=_HERE),
             clients,
         ),
     )

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dashboards.signals.signal import COMPLETED, SELECTED_FIELDS, SERVICE, UPSTREAM_ERROR, Signal, Source
 
-NARROWED = '| outcome=~"$outcome" | status=~"$status" | session_id=~`${session:regex}.*` |= `$search`'
-"""Filters of the page that lists requests. A session may be given by its beginning."""
+NONE = "(none)"
+"""Shown where lines lack a field."""
+NARROWED = (
+    '| label_format status=`{{ default "none" .status }}`'
+    ' | outcome=~"$outcome" | status=~"$status" | session_id=~`${session:regex}.*` |= `$search`'
+)
+"""Filters of the page that lists requests. A session may be given by its beginning; no status is `none`."""
 FOUND = f"{COMPLETED} {NARROWED}"
 JUDGED = f'{FOUND} | outcome!~"client_disconnected|rejected" | status!~"4.."'
 """Those that tell how the service does, as metrics have it: a 4xx is the caller's own, and leaving is no failure."""
@@ -106,7 +111,7 @@ def ten_largest(expr: str) -> str:
 
 def named(field: str) -> str:
     """Part of a query: lines without the field have `(none)` in it."""
-    return f'| label_format {field}=`{{{{ default "(none)" .{field} }}}}`'
+    return f'| label_format {field}=`{{{{ default "{NONE}" .{field} }}}}`'
 
 
 def _column(title: str, unit: str, expr: str) -> Signal:

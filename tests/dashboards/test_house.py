@@ -17,7 +17,7 @@ AT_ONE_INSTANT = {"stat", "gauge", "bargauge"}
 LABEL = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 VALUES = {
     "status_code": ("200", "404", "502"),
-    "model": ("new-model",),
+    "model": ("new-model", "other", "(none)"),
     "reason": ("disk_full",),
     "outcome": ("ok", "rejected", "truncated"),
     "billing": ("pay_as_you_go", "subscription", "free"),
@@ -72,7 +72,7 @@ def test_overrides_meet_a_series_that_the_panel_can_show(panel: Panel) -> None:
 def series_names(legend: str) -> set[str]:
     names = {legend}
     for label in LABEL.findall(legend):
-        values = VALUES.get(label, ("x",))
+        values = VALUES.get(label, ("x", "(none)"))
         names = {re.sub(r"\{\{\s*" + label + r"\s*\}\}", value, name) for name in names for value in values}
     return names
 

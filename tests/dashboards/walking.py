@@ -47,11 +47,19 @@ class Override(msgspec.Struct, frozen=True):
     properties: list[dict[str, object]]
 
 
+class Link(msgspec.Struct, frozen=True):
+    """A way on from a value."""
+
+    title: str
+    url: str
+
+
 class Defaults(msgspec.Struct, frozen=True, rename="camel"):
     """Properties of all fields."""
 
     unit: str = ""
     no_value: str = ""
+    links: list[Link] = []
 
 
 class FieldConfig(msgspec.Struct, frozen=True):
