@@ -25,6 +25,8 @@ from tests.stack.refusals import NEAR_MISSES, REFUSALS
 
 ALERTS = {**prometheus_alerts(), **loki_alerts()}
 ADDED_BY_LOKI = {"service_name"}
+MILLISECONDS = 1000
+"""In a second: a unit is no threshold."""
 
 
 class _Job(msgspec.Struct):
@@ -71,7 +73,7 @@ def test_every_alert_of_loki_has_requests_that_fire_it_and_some_that_do_not() ->
 @pytest.mark.parametrize("alert", prometheus_alerts().values(), ids=prometheus_alerts())
 def test_thresholds_are_objectives_unless_any_at_all_is_too_much(alert: Rule) -> None:
     numbers = {node.val for node in nodes(alert.expr) if isinstance(node, promql_parser.NumberLiteral)}
-    assert numbers <= {0, 1}
+    assert numbers <= {0, 1, MILLISECONDS}
     known = {name for name in recorded() if "objective" in name.partition(":")[0] + name.split(":")[1]}
     assert {one.name for one in selectors(alert.expr) if one.name and "objective" in one.name} <= known
 
