@@ -34,5 +34,7 @@ NEAR_MISSES = {
     "AnthropicProxyKeyRefused": Refusal(4, 403, "permission_error"),
     "AnthropicProxySessionRefused": Refusal(10, 400, "invalid_request_error", session="corrected", succeeds=True),
     "AnthropicProxyModelRefused": Refusal(2, 404, "not_found_error", model="claude-mistyped"),
-    "AnthropicProxyCreditExhausted": Refusal(1, 400, "invalid_request_error", "messages: at least one is required"),
+    "AnthropicProxyCreditExhausted": Refusal(
+        1, 400, "invalid_request_error", "metadata.note: unexpected value 'Your credit balance is too low'"
+    ),
 }
