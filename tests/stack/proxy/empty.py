@@ -12,29 +12,17 @@ from pathlib import Path
 import msgspec
 from promql_parser import VectorSelector
 
+from tests.rules.reading import recorded
 from tests.servers.cache import program
 from tests.stack.grafana.evaluating import Answer
 from tests.stack.proxy.conftest import Installation
 from tests.stack.proxy.promql import selectors
 
-_RULES = Path(__file__).parents[3] / "prometheus" / "rules"
 _LINES = re.compile(r"\{service_name=.*?(?=\s*\[\d|$)", re.DOTALL)
 _UNWRAP = re.compile(r"\|\s*unwrap.*", re.DOTALL)
 _ELF = b"\x7fELF"
 _SERVERS = {"otelcol": "otel-collector", "loki": "loki", "prometheus": "prometheus", "alertmanager": "alertmanager"}
 """First word of a server's metrics about itself → its recipe."""
-
-
-class _Rule(msgspec.Struct):
-    record: str | None = None
-
-
-class _Group(msgspec.Struct):
-    rules: list[_Rule]
-
-
-class _File(msgspec.Struct):
-    groups: list[_Group]
 
 
 class _LoadedRule(msgspec.Struct):
@@ -71,17 +59,6 @@ def exists(name: str, played: Installation) -> bool:
         return True
     first, _, rest = name.partition("_")
     return name in recorded() or (first in _SERVERS and _knows(program(_SERVERS[first]), rest))
-
-
-def recorded() -> set[str]:
-    """Names of all series that Prometheus' rules make."""
-    return {
-        rule.record
-        for path in _RULES.glob("*.yaml")
-        for group in msgspec.yaml.decode(path.read_bytes(), type=_File).groups
-        for rule in group.rules
-        if rule.record is not None
-    }
 
 
 def _is_nothing(selector: VectorSelector, seconds: str, played: Installation) -> bool:
