@@ -16,15 +16,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from tests.receiver import Receiver
 from tests.servers.cache import program
+from tests.stack_files.reading import ROOT, services
 
 SERVERS = ("prometheus", "loki", "alertmanager", "otel-collector")
 """Names of services, of their folders in the repository and of their recipes."""
 
-_ROOT = Path(__file__).resolve().parents[2]
 _SECRETS = ("inspector_token", "alert_webhook_url")
 _STORAGE = ("prometheus", "alertmanager")
 """Servers that are told their folder by an argument."""
@@ -154,7 +152,7 @@ def prepared_stack(folder: Path) -> Stack:
         stack.secret(name).write_text(f"the-{name}-of-the-stack-tests\n", encoding="utf-8")
     for name, replacements in _replacements(stack).items():
         (folder / name).mkdir()
-        _copy_configuration(_ROOT / name, folder / "etc" / name, replacements)
+        _copy_configuration(ROOT / name, folder / "etc" / name, replacements)
     return stack
 
 
@@ -223,21 +221,12 @@ def _replacements(stack: Stack) -> dict[str, dict[str, str]]:
     }
 
 
-class _Service(msgspec.Struct):
-    command: list[str] = []
-
-
-class _Compose(msgspec.Struct):
-    services: dict[str, _Service]
-
-
 def _arguments(name: str, folder: Path, ports: _Ports) -> list[str]:
     """The command of that service in `docker-compose.yml`, with other paths."""
-    compose = msgspec.yaml.decode((_ROOT / "docker-compose.yml").read_bytes(), type=_Compose)
     paths = {f"/etc/{name}/": f"{folder / 'etc' / name}/"}
     if name in _STORAGE:
         paths |= {f"path=/{name}": f"path={folder / name}"}
-    arguments = substituted("\n".join(compose.services[name].command), paths).split("\n")
+    arguments = substituted("\n".join(services()[name].command), paths).split("\n")
     listen = {"prometheus": ports.prometheus, "alertmanager": ports.alertmanager}.get(name)
     return arguments if listen is None else [*arguments, f"--web.listen-address=127.0.0.1:{listen}"]
 
