@@ -8,7 +8,7 @@ NONE = "(none)"
 """Shown where lines lack a field."""
 NARROWED = (
     '| label_format status=`{{ default "none" .status }}`'
-    ' | outcome=~"$outcome" | status=~"$status" | session_id=~`${session:regex}.*` |= `$search`'
+    ' | outcome=~"$outcome" | status=~"$status" | session_id=~`^${session:regex}.*` |= `$search`'
 )
 """Filters of the page that lists requests. A session may be given by its beginning; no status is `none`."""
 FOUND = f"{COMPLETED} {NARROWED}"
