@@ -21,7 +21,9 @@ run: $(RUNTIME)/ready ## start the proxy on the embedded ledger
 demo: $(RUNTIME)/ready ## start it against a built-in upstream with sample traffic
 	@exec $(RUNTIME)/bin/python -m proxy demo $(ARGS)
 test: $(DEV)/ready ## run the tests
-	$(DEV)/bin/python -m pytest -n auto -m "not stack" --ignore tests/stack $(ARGS)
+	$(DEV)/bin/python -m pytest -n auto -m "not stack" --ignore tests/stack --ignore tests/faults $(ARGS)
+faults: $(DEV)/ready ## run the fault suite and write its table into docs/faults.md
+	$(DEV)/bin/python -m pytest -n auto tests/faults --faults-page $(ARGS)
 test-stack: $(DEV)/ready ## run the tests against real Prometheus, Loki, Collector and Alertmanager, built once
 	$(DEV)/bin/python -m tests.servers
 	$(DEV)/bin/python -m pytest tests/stack tests/servers $(ARGS)
@@ -44,4 +46,4 @@ clean: ## remove the environments
 	@$(PYTHON) -m venv --clear $*
 	@$*/bin/pip install --quiet --disable-pip-version-check --require-hashes \
 		--requirement $(if $(filter $(DEV),$*),requirements-dev.txt,requirements.txt) && touch $@
-.PHONY: help run demo test test-stack check docs dashboards bench lock clean
+.PHONY: help run demo test faults test-stack check docs dashboards bench lock clean
