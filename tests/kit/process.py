@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +42,26 @@ class Proxy:
     """One installation: data folder, settings file, supervisor."""
 
     def __init__(
-        self, folder: Path, upstream: str, *, relay: str = "", rest: str = "", env: Mapping[str, str] | None = None
+        self,
+        folder: Path,
+        upstream: str,
+        *,
+        relay: str = "",
+        rest: str = "",
+        env: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+        arguments: Sequence[str] = (),
     ) -> None:
+        """`relay` and `rest` go into the settings file, `arguments` behind the command, `prefix` (a program that
+        runs another one, from `tests.kit.conditions`) before it."""
         self.folder = folder
         self.data = folder / "data"
         self.output = folder / "output.log"
         self.config = folder / "anthropic-proxy.toml"
         self.config.write_text(SCALED.format(url=upstream, relay=relay, rest=rest))
         self._env = {**_clean_environment(), **(env or {})}
+        self._prefix = prefix
+        self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
 
     @contextlib.contextmanager
@@ -65,9 +77,10 @@ class Proxy:
     def start(self, command: str = "serve") -> None:
         """Starts the supervisor and waits until both ports answer."""
         (self.data / "run.json").unlink(missing_ok=True)
+        product = [sys.executable, "-m", "proxy", command, "--config", str(self.config), "--data", str(self.data)]
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "proxy", command, "--config", str(self.config), "--data", str(self.data)],
+                [*self._prefix, *product, *self._arguments],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -107,8 +120,34 @@ class Proxy:
         return Path(self.run["token_file"]).read_text().strip()
 
     def pid(self, name: str) -> int:
-        """Process id of `relay`, `observer` or `supervisor`."""
+        """Process id of `supervisor`, `observer`, `relay` or, where there are several, `relay-1`…"""
         return int(self.run["processes"][name])
+
+    @property
+    def relays(self) -> list[str]:
+        """The names of the relay processes that run."""
+        return [name for name in self.run["processes"] if name.startswith("relay")]
+
+    def kill(self, name: str) -> int:
+        """Ends a process as kill -9 does; the process id that it had."""
+        number = self.pid(name)
+        os.kill(number, signal.SIGKILL)
+        return number
+
+    def replaced(self, name: str, old: int) -> int:
+        """Waits until a child that ended runs again; its new process id."""
+        wait(lambda: self.run["processes"].get(name, old) != old, f"a new {name}", 60)
+        return self.pid(name)
+
+    @contextlib.contextmanager
+    def suspended(self, name: str) -> Iterator[int]:
+        """A process that does not run at all while the block does."""
+        number = self.pid(name)
+        os.kill(number, signal.SIGSTOP)
+        try:
+            yield number
+        finally:
+            os.kill(number, signal.SIGCONT)
 
     def api(self, path: str, **parameters: str) -> Row:
         """One GET of the JSON API."""
