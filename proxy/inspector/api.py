@@ -19,7 +19,7 @@ from proxy.inspector.openapi import description
 from proxy.inspector.tables import csv_head, csv_rows
 from proxy.ledger import bodies
 from proxy.ledger.queries import Listed, detail, headers, newer, page
-from proxy.reading.anthropic import rebuild
+from proxy.reading.rebuild import rebuild
 
 EXPORT_PAGE = 500
 BODY_HEADERS = {

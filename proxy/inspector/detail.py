@@ -22,7 +22,7 @@ from proxy.inspector.rendering import Renderer
 from proxy.inspector.rows import badge, row
 from proxy.inspector.stream import raw_stream
 from proxy.ledger.queries import Listed, chunks, detail, headers
-from proxy.reading.anthropic import rebuild
+from proxy.reading.rebuild import rebuild
 
 MAX_ERROR = 20_000
 

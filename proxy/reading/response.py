@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from proxy.reading.anthropic import MessageMeaning
+from proxy.reading.dialects import meaning_of
 from proxy.reading.errors import ErrorBody
 from proxy.reading.facts import ResponseFacts as ResponseFacts
 from proxy.reading.framing import MAX_JSON_BYTES, Framing, Meaning
@@ -36,9 +36,8 @@ def reader(
     """
     if status >= 400:
         return _Reading(ErrorBody(), content_type, content_encoding, limit)
-    if operation == "messages" and dialect == "anthropic":
-        return _Reading(MessageMeaning(), content_type, content_encoding, limit)
-    return _Silent()
+    meaning = meaning_of(operation, dialect)
+    return _Silent() if meaning is None else _Reading(meaning, content_type, content_encoding, limit)
 
 
 class _Reading:

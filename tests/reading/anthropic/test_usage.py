@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.exchange import Usage
-from proxy.reading.anthropic_usage import MAX_FIELDS, UsageFrames
+from proxy.reading.anthropic.usage import MAX_FIELDS, UsageFrames
 from proxy.reading.jsontext import Json
 from proxy.reading.problems import Problems
 from tests.reading.streams import END_USAGE, START_USAGE

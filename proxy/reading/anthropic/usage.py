@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from proxy.exchange import Usage
-from proxy.reading.jsontext import Json, compact
+from proxy.reading.counts import count_at, raw_json
+from proxy.reading.jsontext import Json
 from proxy.reading.problems import Problems
 
-MAX_COUNT = 10**12
-"""Above this a count is an error of the sender, and sums over it would overflow."""
-MAX_RAW_BYTES = 64 * 1024
 MAX_FIELDS = 100
 
 _COUNTS = {
@@ -47,12 +45,9 @@ class UsageFrames:
             return
         _merge(self.raw, frame)
         for name, path in _COUNTS.items():
-            value = _at(frame, path)
-            count = _count(value)
+            count = count_at(frame, path, self._problems)
             if count is not None:
                 self._counts[name] = count
-            elif value is not None:
-                self._problems.note(f"usage.{'.'.join(path)} is not a count")
         for name in _NAMES:
             word = frame.get(name)
             if isinstance(word, str) and len(word) <= 100:
@@ -79,12 +74,8 @@ class UsageFrames:
             service_tier=self._names.get("service_tier"),
             speed=self._names.get("speed"),
             inference_geo=self._names.get("inference_geo"),
-            usage_raw=self._raw(),
+            usage_raw=raw_json(self.raw),
         )
-
-    def _raw(self) -> str | None:
-        text = compact(self.raw) if self.raw else None
-        return None if text is None or len(text) > MAX_RAW_BYTES else text
 
 
 def _merge(known: dict[str, Json], later: dict[str, Json], depth: int = 1) -> None:
@@ -95,17 +86,3 @@ def _merge(known: dict[str, Json], later: dict[str, Json], depth: int = 1) -> No
             _merge(old, value, depth - 1)
         elif value is not None if name in known else len(known) < MAX_FIELDS:
             known[name] = value
-
-
-def _at(frame: dict[str, Json], path: tuple[str, ...]) -> Json:
-    value: Json = frame
-    for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _count(value: Json) -> int | None:
-    """Return a token count; whole numbers written as floats are taken."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_COUNT:
-        return None
-    return int(value) if value == int(value) else None

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from proxy.exchange import Usage, UsageSource
-from proxy.reading.anthropic import rebuild
 from proxy.reading.encodings import encode
 from proxy.reading.jsontext import Json
+from proxy.reading.rebuild import rebuild
 from proxy.reading.response import ResponseFacts
 from tests.reading.streams import (
     CITATION,

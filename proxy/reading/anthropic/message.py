@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import msgspec
 
-from proxy.reading.anthropic_content import Content
-from proxy.reading.anthropic_usage import UsageFrames
-from proxy.reading.encodings import MAX_DECODED_BYTES
+from proxy.reading.anthropic.content import Content
+from proxy.reading.anthropic.usage import UsageFrames
 from proxy.reading.errors import ErrorFacts, error_facts
 from proxy.reading.facts import ResponseFacts, trusted, word
-from proxy.reading.framing import Framing
 from proxy.reading.jsontext import Json, Unreadable, parse, shaped
 from proxy.reading.problems import Problems
 from proxy.reading.sse import Event
@@ -230,16 +228,3 @@ class MessageMeaning:
         if known is None and value is not None:
             self.problems.note(f"{name} is not a name")
         return known
-
-
-def rebuild(body: bytes, content_type: str | None, content_encoding: str | None) -> dict[str, Json] | None:
-    """Return the final message of a stored response body, for people to read; None when it holds no message.
-
-    The shape is that of a non-stream answer. A stream that broke keeps what came (tool input that is not whole JSON
-    stands as text under `partial_json`); an error event adds `error`, events of unknown types add `events`.
-    """
-    meaning = MessageMeaning(content=True)
-    framing = Framing(meaning, content_type, content_encoding, limit=MAX_DECODED_BYTES)
-    framing.feed(body, None)
-    framing.end()
-    return meaning.message()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.reading.anthropic_content import Content
+from proxy.reading.anthropic.content import Content
 from proxy.reading.jsontext import Json
 from proxy.reading.problems import Problems
 

@@ -1,0 +1,1 @@
+"""Anthropic's dialect: answers to the operation `messages`."""

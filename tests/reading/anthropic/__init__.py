@@ -1,0 +1,1 @@
+"""Answers in Anthropic's dialect."""
