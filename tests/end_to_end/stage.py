@@ -20,8 +20,7 @@ from proxy.relay.ids import RequestIds
 from tests.kit.laws import API_KEY
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import Connection, Reply, address, ask, get, post
-from tests.kit.upstream import Script, Talk, Upstream
-from tests.relay.test_upstream import DELTA, END, START
+from tests.kit.upstream import DELTA, END, START, Script, Talk, Upstream
 
 MODEL = "claude-sonnet-4-6"
 UNPRICED = "acme-large-1"

@@ -170,3 +170,7 @@ def post(path: str, body: bytes, headers: str = "", host: str = "127.0.0.1") -> 
 def get(path: str, headers: str = "", host: str = "127.0.0.1", method: str = "GET") -> bytes:
     """A plain GET as bytes."""
     return f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n".encode()
+
+
+MESSAGES = post("/v1/messages", b'{"model": "claude-sonnet-4-6", "stream": true}')
+"""A request as most tests send it."""

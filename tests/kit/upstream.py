@@ -15,6 +15,20 @@ from dataclasses import dataclass, field
 TLS_HANDSHAKE = b"\x16\x03"
 LINGER_RESET = struct.pack("ii", 1, 0)
 
+START = (
+    b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant",'
+    b'"model":"claude-sonnet-4-6","content":[],"stop_reason":null,"usage":{"input_tokens":25,"output_tokens":1}}}\n\n'
+)
+DELTA = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
+    b'"delta":{"type":"text_delta","text":"Hi"}}\n\n'
+)
+END = (
+    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},'
+    b'"usage":{"output_tokens":9}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
+)
+"""The events of a short stream: 25 tokens in, 9 out."""
+
 
 @dataclass
 class Seen:
@@ -116,6 +130,8 @@ class Upstream:
     """The server; set `script` at any time, read `seen` afterwards."""
 
     script: Script = ok
+    early: Script | None = None
+    """Runs when only the head of a request was read; the body is read and `script` runs if the connection is kept."""
     context: ssl.SSLContext | None = None
     seen: list[Seen] = field(default_factory=list)
     connections: int = 0
@@ -151,12 +167,16 @@ class Upstream:
                 seen = Seen(connection=number)
                 rest = _read_head(sock, seen, rest)
                 self.seen.append(seen)
+                talk = Talk(sock, seen)
+                if self.early is not None:
+                    self.early(talk)
+                    if not talk.keep:
+                        return
                 try:
                     rest = _read_body(sock, seen, rest)
                 finally:
                     if not seen.complete:
                         seen.closed_at = time.monotonic()
-                talk = Talk(sock, seen)
                 self.script(talk)
                 if not talk.keep:
                     return

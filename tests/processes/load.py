@@ -7,9 +7,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-from tests.kit.raw import Connection, address, ask, post
-from tests.kit.upstream import Talk
-from tests.relay.test_upstream import DELTA, END, MESSAGES, START
+from tests.kit.raw import MESSAGES, Connection, address, ask, post
+from tests.kit.upstream import DELTA, END, START, Talk
 
 HELD = "X-Test-Held: 1\r\n"
 """Request header that asks `Streams` for a stream that stays open."""

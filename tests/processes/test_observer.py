@@ -8,10 +8,9 @@ from pathlib import Path
 
 from tests.kit import laws
 from tests.kit.process import Proxy, wait
-from tests.kit.raw import Connection, address, ask, get
+from tests.kit.raw import MESSAGES, Connection, address, ask, get
 from tests.kit.upstream import Upstream
 from tests.processes.load import ANSWER, Streams
-from tests.relay.test_upstream import MESSAGES
 
 COUNTED = 'proxy_request_count_total{endpoint="default",model="claude-sonnet-4-6"'
 

@@ -17,10 +17,9 @@ import pytest
 
 from tests.kit import laws
 from tests.kit.process import Proxy, wait
-from tests.kit.raw import Connection, Reply, address, ask, get
-from tests.kit.upstream import Upstream
+from tests.kit.raw import MESSAGES, Connection, Reply, address, ask, get
+from tests.kit.upstream import DELTA, END, START, Upstream
 from tests.processes.load import ANSWER, Load, Streams, open_streams
-from tests.relay.test_upstream import DELTA, END, MESSAGES, START
 
 KILLS = 20
 SUPERVISED_KILLS = 3

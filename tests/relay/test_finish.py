@@ -16,8 +16,8 @@ from proxy.settings.shape import Capture as CaptureLimits
 from proxy.settings.shape import Endpoint
 from tests.kit.laws import API_KEY
 from tests.kit.raw import post
+from tests.kit.upstream import DELTA, END, START
 from tests.relay.conftest import Relayed
-from tests.relay.test_upstream import DELTA, END, START
 
 BODY = (
     b'{"model": "claude-sonnet-4-6", "stream": true, "max_tokens": 9, "messages": [{"role": "user", "content": "x"}]}'

@@ -8,10 +8,9 @@ import time
 import pytest
 
 from tests.kit.process import wait
-from tests.kit.raw import post
-from tests.kit.upstream import Talk
+from tests.kit.raw import MESSAGES, post
+from tests.kit.upstream import DELTA, END, START, Talk
 from tests.relay.conftest import Relayed
-from tests.relay.test_upstream import DELTA, END, MESSAGES, START
 
 GENEROUS_S = 5.0
 """The rule is one second; the tests of behaviour leave room for a busy machine."""

@@ -17,23 +17,9 @@ import zstandard
 
 from tests.kit import laws
 from tests.kit.process import Proxy
-from tests.kit.raw import ask, get, post
-from tests.kit.upstream import Talk, Upstream
+from tests.kit.raw import MESSAGES, ask, get, post
+from tests.kit.upstream import DELTA, END, START, Talk, Upstream
 from tests.relay.conftest import FAST, Relayed
-
-MESSAGES = post("/v1/messages", b'{"model": "claude-sonnet-4-6", "stream": true}')
-START = (
-    b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant",'
-    b'"model":"claude-sonnet-4-6","content":[],"stop_reason":null,"usage":{"input_tokens":25,"output_tokens":1}}}\n\n'
-)
-DELTA = (
-    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,'
-    b'"delta":{"type":"text_delta","text":"Hi"}}\n\n'
-)
-END = (
-    b'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},'
-    b'"usage":{"output_tokens":9}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
-)
 
 
 def unreachable(tmp_path: Path, url: str) -> tuple[int, str, dict[str, object]]:
