@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +94,28 @@ def used_bytes(conn: sqlite3.Connection) -> int:
     return (pages - free) * size
 
 
+def remove(conn: sqlite3.Connection, ids: Sequence[str], signals: Collection[str] | None = None) -> int:
+    """Remove exchanges with everything that belongs to them; the caller owns the transaction.
+
+    Returns how many of them one of `signals` (None = any in use) had not exported: to be counted as `evicted`.
+    """
+    passed = _passed_by_all(conn, signals)
+    marks = ", ".join("?" * len(ids))
+    entries = conn.execute(
+        f"SELECT seq, commit_ns FROM journal WHERE kind = 'finished' AND request_id IN ({marks})",  # noqa: S608
+        ids,
+    ).fetchall()
+    references = conn.execute(
+        f"SELECT DISTINCT body FROM exchange_bodies WHERE body IS NOT NULL AND request_id IN ({marks})",  # noqa: S608
+        ids,
+    ).fetchall()
+    conn.execute(f"DELETE FROM exchanges WHERE request_id IN ({marks})", ids)  # noqa: S608
+    for (reference,) in references:
+        bodies.discard(conn, reference)
+    _remove_entries(conn, entries)
+    return sum(seq > passed for seq, _ in entries)
+
+
 def _old_bodies(conn: sqlite3.Connection, before_ns: int | None) -> int:
     """Give up the oldest bodies of finished exchanges; None = however young."""
     find = (
@@ -127,21 +149,7 @@ def _old_rows(conn: sqlite3.Connection, before_ns: int | None, signals: Collecti
         return 0, 0
     with transaction(conn):
         ids = [str(row[0]) for row in conn.execute(find, limits).fetchall()]
-        passed = _passed_by_all(conn, signals)
-        marks = ", ".join("?" * len(ids))
-        entries = conn.execute(
-            f"SELECT seq, commit_ns FROM journal WHERE kind = 'finished' AND request_id IN ({marks})",  # noqa: S608
-            ids,
-        ).fetchall()
-        references = conn.execute(
-            f"SELECT DISTINCT body FROM exchange_bodies WHERE body IS NOT NULL AND request_id IN ({marks})",  # noqa: S608
-            ids,
-        ).fetchall()
-        conn.execute(f"DELETE FROM exchanges WHERE request_id IN ({marks})", ids)  # noqa: S608
-        for (reference,) in references:
-            bodies.discard(conn, reference)
-        _remove_entries(conn, entries)
-    return len(ids), sum(seq > passed for seq, _ in entries)
+        return len(ids), remove(conn, ids, signals)
 
 
 def _old_journal(conn: sqlite3.Connection, before_ns: int, signals: Collection[str] | None) -> int:
