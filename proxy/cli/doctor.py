@@ -7,7 +7,7 @@ import socket
 import sqlite3
 import ssl
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -100,6 +100,8 @@ def _ports(loaded: Loaded) -> Iterator[Finding]:
     from proxy.supervisor.run_file import read
 
     running = read(Folder(loaded.settings.data).run)
+    if isinstance(processes := running.get("processes"), dict):
+        yield _processes(processes, loaded.settings.relay.workers if "relay" in running else 0)
     for room in ("relay", "inspector"):
         if isinstance(running.get(room), str):
             yield _connected(room, str(running[room]))
@@ -109,6 +111,14 @@ def _ports(loaded: Loaded) -> Iterator[Finding]:
                 yield Finding(True, room, f"not running, {sock.getsockname()[0]} port {sock.getsockname()[1]} is free")
         except SettingsError as error:
             yield Finding(False, room, str(error))
+
+
+def _processes(running: Mapping[str, int], workers: int) -> Finding:
+    """A relay that ended is started again, unless it ends at once each time."""
+    relays = sum(name.startswith("relay") for name in running)
+    if relays < workers:
+        return Finding(False, "processes", f"{relays} of {workers} relays run: the log says why the others ended")
+    return Finding(True, "processes", ", ".join(f"{name} {number}" for name, number in running.items()))
 
 
 def _servers(settings: Settings) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ _KEYS = {
     "port": "port",
     "inspector": "inspector.listen",
     "upstream": "upstream",
+    "workers": "relay.workers",
     "log_format": "log.format",
 }
 """Parameter → key of the flag, in the order in which they count: a later one changes what an earlier one gave."""
@@ -31,6 +32,7 @@ log_option: Option = click.option("--log-format", metavar="auto|text|json", help
 relay_options: tuple[Option, ...] = (
     click.option("--listen", metavar="HOST:PORT", help="Address for clients."),
     click.option("-p", "--port", type=click.IntRange(0, 65535), help="Port for clients; 0 takes a free one."),
+    click.option("--workers", type=click.IntRange(1, 64), help="Relay processes that share the port."),
     click.option("--upstream", metavar="URL", help="Where requests are forwarded to."),
 )
 inspector_options: tuple[Option, ...] = (

@@ -43,7 +43,7 @@ def observe(config: Path | None, **given: str | int | None) -> None:
 
 
 @click.command()
-@with_options(*relay_options[:2], *inspector_options, open_option, log_option)
+@with_options(*relay_options[:3], *inspector_options, open_option, log_option)
 def demo(config: Path | None, open_page: bool, **given: str | int | None) -> None:
     """Everything against a built-in upstream with sample traffic: no key, no network, a data folder of its own."""
     from proxy.cli.sample import demo_settings

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from proxy.ledger import counters, journal
 from proxy.ledger.folder import Folder
+from proxy.ledger.processes import alive
 from proxy.names import metrics
 from proxy.names.metrics import Instrument
 from proxy.observer import given_up
@@ -36,8 +37,7 @@ def points(
     now_ns: int,
 ) -> Iterator[Point]:
     """What is read at the moment of a scrape; `signals` has each one that is sent, and how far it has come."""
-    counted = counters.read_all(folder)
-    yield metrics.REQUESTS_OPEN, (), sum(each.values["requests_open"] for each in counted.values())
+    yield metrics.REQUESTS_OPEN, (), _open(folder)
     yield metrics.LEDGER_SIZE, (), _size(folder.ledger)
     yield metrics.LEDGER_FREE, (), shutil.disk_usage(folder.path).free
     for signal, (health, seq) in signals.items():
@@ -56,6 +56,12 @@ def _given_up(conn: sqlite3.Connection) -> Iterator[Point]:
     for signal, reason in product(Signal, given_up.REASONS):
         yield metrics.DEAD_LETTERS, (signal.value, reason), known.get(signal.value, {}).get(reason, 0)
     yield metrics.DROPPED, (given_up.EXPORT_REJECTED,), sum(sum(reasons.values()) for reasons in known.values())
+
+
+def _open(folder: Folder) -> int:
+    """What a process that was killed had open is so no more, though its file is still there."""
+    counted = counters.read_all(folder)
+    return sum(counted[process].values["requests_open"] for process in counted if alive(folder, process))
 
 
 def _size(ledger: Path) -> int:

@@ -37,8 +37,6 @@ def refuse_loops(settings: Settings, listeners: Iterable[Address]) -> None:
 
 
 def _not_built(settings: Settings) -> Iterator[_Mistake]:
-    if settings.relay.workers > 1:
-        yield "relay.workers", f"= {settings.relay.workers}: several workers are not built yet; use 1"
     for name, endpoint in settings.endpoints.items():
         if endpoint.on_disconnect == "drain":
             yield f"endpoints.{name}.on_disconnect", '= "drain" is not built yet; use "cancel"'

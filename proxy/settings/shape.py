@@ -38,7 +38,15 @@ class Relay(Struct, frozen=True, forbid_unknown_fields=True):
     listen: Annotated[Listen, Meta(description="Address and port for clients; port 0 takes a free one.")] = (
         "127.0.0.1:8080"
     )
-    workers: Annotated[Count, Meta(description="Relay processes that share the port.")] = 1
+    workers: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Relay processes that share the port and the ledger: about one for each core that there is for"
+            " them. Limits of open requests and of memory are those of one process.",
+        ),
+    ] = 1
     allowed_hosts: Annotated[
         tuple[str, ...],
         Meta(
@@ -54,7 +62,9 @@ class Relay(Struct, frozen=True, forbid_unknown_fields=True):
     )
     max_headers: Annotated[Count, Meta(description="Most request headers.")] = 100
     max_uri_bytes: Annotated[Size, Meta(description="Longest request target.")] = 8 * _KIB
-    max_requests: Annotated[Count, Meta(description="Requests open at once; further ones are refused.")] = 1000
+    max_requests: Annotated[
+        Count, Meta(description="Requests open at once in one relay process; further ones are refused.")
+    ] = 1000
     connect_timeout: Annotated[Wait, Meta(description="Longest wait for a connection to the upstream.")] = 10.0
     header_timeout: Annotated[Wait, Meta(description="Longest wait for the upstream's response headers.")] = 600.0
     idle_timeout: Annotated[Wait, Meta(description="Longest silence of the upstream within a response body.")] = 300.0
@@ -113,6 +123,20 @@ class Retention(Struct, frozen=True, forbid_unknown_fields=True):
     max_bytes: Annotated[
         Size, Meta(description="Size of the ledger above which the oldest bodies, then requests, are deleted.")
     ] = 10 * _GIB
+    min_free: Annotated[
+        Size,
+        Meta(
+            description="Free space on the ledger's disk below which new bodies are not stored, and the oldest ones"
+            " deleted if it is the ledger that fills it; at most an eighth of the disk."
+        ),
+    ] = 512 * _MIB
+    reserve: Annotated[
+        Size,
+        Meta(
+            description="Size of a file that is given back when the disk is full, so that deleting still works; at"
+            " most an eighth of the disk."
+        ),
+    ] = 32 * _MIB
 
 
 class Telemetry(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,16 +1,20 @@
-"""Relay or observer as the only process: in a container of its own, or several relays on one ledger."""
+"""Relays or observer by themselves: in a container of their own, or several of them on one ledger."""
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
+import socket
 from collections.abc import Callable
 
 from proxy.ledger.folder import Folder
 from proxy.ledger.processes import hold
 from proxy.settings.checks import refuse_loops
 from proxy.settings.load import Loaded
-from proxy.supervisor import listening, opening
+from proxy.settings.shape import Settings
+from proxy.supervisor import family, listening, opening
+from proxy.supervisor.children import Children, Operator
 from proxy.supervisor.handover import HandOver
 from proxy.supervisor.roles import ROLES
 from proxy.supervisor.run_file import RunFile
@@ -18,7 +22,8 @@ from proxy.supervisor.started import Started
 
 
 def run_alone(role: str, loaded: Loaded, *, started: Callable[[Started], None]) -> int:
-    """Runs `relay` or `observer` in this process until it is told to stop; returns the exit code.
+    """Runs `relay` or `observer` until it is told to stop, in this process unless there are several workers; returns
+    the exit code.
 
     Raises SettingsError for a port or a folder that cannot be had, LedgerError for a ledger that cannot be used.
     """
@@ -35,10 +40,23 @@ def run_alone(role: str, loaded: Loaded, *, started: Callable[[Started], None]) 
         addresses["token_file"] = opening.token_file(settings, folder)
         code = secrets.token_urlsafe(16)
     run_file = RunFile(folder, addresses, alone=True)
-    run_file.write({role: os.getpid()})
+    workers = settings.relay.workers if role == "relay" else 1
+    run_file.write({role if workers == 1 else "supervisor": os.getpid()})
     relayed = opening.base_urls(settings, sock) if role == "relay" else ()
     started(Started(relayed, None if code is None else opening.sign_in(sock, code), folder.path))
     try:
+        if workers > 1:
+            return _workers(settings, sock, run_file)
         return ROLES[role](HandOver(settings, None, sock.detach(), code))
     finally:
         run_file.remove()
+
+
+def _workers(settings: Settings, sock: socket.socket, run_file: RunFile) -> int:
+    """Watches several relays; returns the exit code."""
+
+    def changed(processes: dict[str, int]) -> None:
+        run_file.write({"supervisor": os.getpid(), **processes})
+
+    children = [family.child(role, settings) for role in family.relays(settings, sock)]
+    return Children(children, Operator(logging.getLogger(__name__).warning, changed, sock.close)).run()

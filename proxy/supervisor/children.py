@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
@@ -29,6 +29,8 @@ class Child:
     """Starts it, given the descriptor of the parent's pipe and how often it was started before."""
     patience: float
     """Seconds it may take to end when told to."""
+    turn: int
+    """When it is told to: those of one turn together, after all of earlier turns have ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,15 @@ class _State:
     failures: int = 0
     due: float | None = None
     """When it is started again; None while it runs."""
+    deadline: float = 0.0
+    """When it is killed, once it was told to end."""
+
+
+_Running = tuple[subprocess.Popen[bytes], _State]
 
 
 class Children:
-    """Runs children until a signal comes; stops them in the order given, each after the one before has ended.
+    """Runs children until a signal comes; then stops them, turn by turn.
 
     A child that ends is started again after `first_wait` seconds, doubled each time up to `longest_wait`.
     """
@@ -81,13 +88,13 @@ class Children:
     def run(self) -> int:
         """Returns the exit code: 0 if every child ended by itself and well when it was told to, else 1."""
         with _parent_pipe() as parent, self._signals():
-            for state in reversed(self._states.values()):
+            for state in sorted(self._states.values(), key=lambda each: -each.child.turn):
                 self._start(state, parent)
             self._tell()
             self._watch(parent)
             self._operator.stopping()
-            for state in self._states.values():
-                self._stop(state)
+            for turn in sorted({state.child.turn for state in self._states.values()}):
+                self._stop([state for state in self._states.values() if state.child.turn == turn])
         return 0 if self._clean else 1
 
     def _watch(self, parent: int) -> None:
@@ -126,36 +133,40 @@ class Children:
         self._operator.say(f"{ended.name} ended ({_how(ended.code)}); starting it again in {wait:g} s")
         self._tell()
 
-    def _stop(self, state: _State) -> None:
-        """Returns when the child has ended, told to, hurried or killed."""
-        if state.process is None:
-            return
-        state.process.terminate()
-        deadline = time.monotonic() + (HURRY_S if self._hurries else state.child.patience)
-        while state.process is not None:
-            match self._next(deadline):
+    def _stop(self, states: Sequence[_State]) -> None:
+        """Returns when all have ended, told to, hurried or killed."""
+        for process, state in _running(states):
+            process.terminate()
+            state.deadline = time.monotonic() + (HURRY_S if self._hurries else state.child.patience)
+        while running := list(_running(states)):
+            match self._next(min(state.deadline for _, state in running)):
                 case _Ended() as ended:
                     self._states[ended.name].process = None
                     self._clean = self._clean and ended.code in (0, -signal.SIGTERM)
                 case int():
-                    deadline = self._hurry(state.process)
+                    self._hurry(running)
                 case None:
-                    self._operator.say(f"{state.child.name} did not end in time; it is killed")
-                    state.process.kill()
-                    deadline = time.monotonic() + HURRY_S
+                    self._kill_late(running)
 
-    def _hurry(self, process: subprocess.Popen[bytes]) -> float:
-        """A second signal tells the child again, every further one kills it; its new deadline."""
+    def _hurry(self, running: Sequence[_Running]) -> None:
+        """A second signal tells the children again, every further one kills them."""
         self._hurries += 1
-        if self._hurries == 1:
-            process.terminate()
-        else:
-            process.kill()
-        return time.monotonic() + HURRY_S
+        for process, state in running:
+            if self._hurries == 1:
+                process.terminate()
+            else:
+                process.kill()
+            state.deadline = time.monotonic() + HURRY_S
+
+    def _kill_late(self, running: Sequence[_Running]) -> None:
+        for process, state in running:
+            if state.deadline <= time.monotonic():
+                self._operator.say(f"{state.child.name} did not end in time; it is killed")
+                process.kill()
+                state.deadline = time.monotonic() + HURRY_S
 
     def _tell(self) -> None:
-        running = self._states.values()
-        self._operator.changed({state.child.name: state.process.pid for state in running if state.process is not None})
+        self._operator.changed({state.child.name: process.pid for process, state in _running(self._states.values())})
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -186,6 +197,10 @@ class Children:
             for number in numbers:
                 if number in taken:
                     self._events.put(number)
+
+
+def _running(states: Iterable[_State]) -> Iterator[_Running]:
+    return ((state.process, state) for state in states if state.process is not None)
 
 
 @contextlib.contextmanager

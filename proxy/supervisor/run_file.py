@@ -24,17 +24,18 @@ class RunFile:
     def write(self, processes: Mapping[str, int]) -> None:
         """Replaces the file in one step."""
         with self._guarded():
-            self._processes = dict(processes)
             others, running = self._others()
-            _write(self._path, {**others, **self._addresses}, {**running, **self._processes})
+            left = _without(running, self._processes)
+            self._processes = dict(processes)
+            _write(self._path, {**others, **self._addresses}, {**left, **self._processes})
 
     def remove(self) -> None:
         """Takes this run out of the file, and the file away once nobody is left in it."""
         with self._guarded():
             others, running = self._others()
-            left = {name: number for name, number in running.items() if name not in self._processes}
+            left = _without(running, self._processes)
             if left:
-                _write(self._path, {name: each for name, each in others.items() if name not in self._addresses}, left)
+                _write(self._path, _without(others, self._addresses), left)
             else:
                 self._path.unlink(missing_ok=True)
 
@@ -61,6 +62,11 @@ def read(path: Path) -> dict[str, object]:
     except (OSError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
+
+
+def _without(known: Mapping[str, object], own: Mapping[str, object]) -> dict[str, object]:
+    """What others have written; a name that another relay alone has taken since is theirs."""
+    return {name: each for name, each in known.items() if own.get(name) != each}
 
 
 def _write(path: Path, addresses: Mapping[str, object], processes: Mapping[str, object]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,3 +77,15 @@ def test_a_running_proxy_is_found_by_its_data_folder(tmp_path: Path, healthy: di
         assert findings["relay"] == Finding(True, "relay", f"{proxy.base_url} answers")
         assert findings["inspector"] == Finding(True, "inspector", f"{proxy.inspector_url} answers")
         assert findings["ledger"].ok
+        run = proxy.run["processes"]
+        assert findings["processes"] == Finding(
+            True, "processes", f"supervisor {run['supervisor']}, relay {run['relay']}, observer {run['observer']}"
+        )
+
+
+def test_relays_that_are_missing_are_named(tmp_path: Path, healthy: dict[str, str]) -> None:
+    (tmp_path / "data").mkdir()
+    processes = {"supervisor": 1, "relay-2": 2, "observer": 3}
+    (tmp_path / "data" / "run.json").write_text(json.dumps({"relay": "http://127.0.0.1:9", "processes": processes}))
+    finding = found(tmp_path, {**healthy, "ANTHROPIC_PROXY_RELAY_WORKERS": "2"})["processes"]
+    assert finding == Finding(False, "processes", "1 of 2 relays run: the log says why the others ended")

@@ -9,6 +9,7 @@ from proxy.ledger import journal
 from proxy.ledger.connect import reader, transaction, writer
 from proxy.ledger.counters import Counters
 from proxy.ledger.folder import Folder
+from proxy.ledger.processes import hold
 from proxy.observer import given_up
 from proxy.observer.health import Health, points
 from proxy.observer.session import Signal
@@ -20,11 +21,12 @@ def shown(folder: Folder, signals: dict[Signal, tuple[Health, int]], now_ns: int
         return {(instrument.name, labels): value for instrument, labels, value in points(conn, folder, signals, now_ns)}
 
 
-def test_open_requests_are_those_of_all_processes(tmp_path: Path) -> None:
+def test_open_requests_are_those_of_all_processes_that_live(tmp_path: Path) -> None:
     folder = ledger(tmp_path)
-    for process, number in (("relay-1", 3), ("relay-2", 4)):
+    for process, number in (("one", 3), ("two", 4), ("dead", 50)):
         Counters.create(folder, process).add("requests_open", number)
-    found = shown(folder, {}, 0)
+    with hold(folder, "one"), hold(folder, "two"):
+        found = shown(folder, {}, 0)
     assert found["proxy.requests.open", ()] == 7
     assert found["proxy.ledger.size", ()] > 4096
 

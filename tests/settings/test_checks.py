@@ -12,7 +12,6 @@ from proxy.settings.shape import Settings, Upstream
 
 WRONG = [
     ('[relay]\nlisten = "8080"', 'relay.listen = "8080": expected HOST:PORT such as 127.0.0.1:8080'),
-    ("[relay]\nworkers = 2", "relay.workers = 2: several workers are not built yet; use 1"),
     (
         '[relay]\nlisten = "0.0.0.0:8080"',
         'relay.listen = "0.0.0.0:8080" lets other machines in; name the hosts they use in relay.allowed_hosts',

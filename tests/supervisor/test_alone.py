@@ -16,11 +16,11 @@ from tests.kit.process import wait
 
 
 @contextmanager
-def running(command: str, data: Path) -> Iterator[None]:
+def running(command: str, data: Path, *more: str) -> Iterator[None]:
     """Runs `relay` or `observe` on a free port; at the end it is told to stop and must end well."""
     address = "--listen" if command == "relay" else "--inspector"
     process = subprocess.Popen(
-        [sys.executable, "-m", "proxy", command, address, "127.0.0.1:0", "--data", str(data)],
+        [sys.executable, "-m", "proxy", command, address, "127.0.0.1:0", "--data", str(data), *more],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -42,6 +42,26 @@ def test_relay_and_observer_can_run_alone_on_one_folder(tmp_path: Path, first: s
         for room in ("relay", "inspector"):
             assert httpx.get(f"{read(run)[room]}/readyz", timeout=20, trust_env=False).status_code == 200
     assert not run.exists()
+
+
+def test_relays_alone_may_be_several_processes_on_one_port_or_several_ports_on_one_ledger(tmp_path: Path) -> None:
+    run = tmp_path / "run.json"
+    with running("relay", tmp_path):
+        wait(lambda: "relay" in read(run), "the first to write where it is")
+        first = read(run)
+        with running("relay", tmp_path, "--workers", "2"):
+            wait(lambda: "relay-2" in processes(run), "the second to run")
+            for known in (first, read(run)):
+                assert httpx.get(f"{known['relay']}/readyz", timeout=20, trust_env=False).status_code == 200
+            assert processes(run).keys() == {"relay", "supervisor", "relay-1", "relay-2"}
+        assert processes(run) == first["processes"]
+    assert not run.exists()
+
+
+def processes(run: Path) -> dict[str, int]:
+    found = read(run).get("processes", {})
+    assert isinstance(found, dict)
+    return found
 
 
 def test_a_second_observer_leaves_the_first_ones_run_as_it_is(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,14 @@ print("up", flush=True)
 while True:
     signal.pause()
 """
+TOGETHER = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: print("told", flush=True))
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit(0))
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
 
 
 @dataclass
@@ -45,6 +54,7 @@ class Family:
     folder: Path
     programs: dict[str, str]
     patience: float = 20.0
+    turns: dict[str, int] = field(default_factory=dict)
     said: list[str] = field(default_factory=list)
     pids: dict[str, list[int]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
@@ -53,7 +63,7 @@ class Family:
     def run(self, act: Callable[[], None], *, longest_wait: float = 30.0) -> int:
         """Runs the children while `act` acts in another thread and ends by sending signals to this process."""
         children = Children(
-            [Child(name, self._starter(name), self.patience) for name in self.programs],
+            [Child(name, self._starter(name), self.patience, self.turns.get(name, 0)) for name in self.programs],
             Operator(self.said.append, self._changed, self._stopping),
             first_wait=0.05,
             longest_wait=longest_wait,
@@ -98,19 +108,25 @@ def tell(number: signal.Signals) -> None:
     os.kill(os.getpid(), number)
 
 
-def test_a_signal_ends_every_child_in_the_order_of_the_table(tmp_path: Path) -> None:
-    """I1: the observer goes after the relay has gone."""
-    ends = tmp_path / "ends"
-    program = FOR_EVER.replace("sys.exit(0)", f"(open({str(ends)!r}, 'a').write(sys.argv[0] + NAME), sys.exit(0))")
-    family = Family(tmp_path, {name: program.replace("NAME", repr(f"{name} ")) for name in ("relay", "observer")})
+def test_a_signal_ends_those_of_a_turn_together_and_the_next_ones_after_them(tmp_path: Path) -> None:
+    """I1: relays drain at the same time, the observer goes after they have gone."""
+    turns = {"observer": 1, "relay-1": 0, "relay-2": 0}
+    family = Family(tmp_path, dict.fromkeys(turns, TOGETHER), turns=turns)
 
     def act() -> None:
-        family.up("relay")
-        family.up("observer")
+        for name in turns:
+            family.up(name)
         tell(signal.SIGTERM)
+        wait(lambda: all("told" in family.output(name) for name in ("relay-1", "relay-2")), "both to be told")
+        assert "told" not in family.output("observer")
+        os.kill(family.pids["relay-2"][0], signal.SIGUSR1)
+        time.sleep(0.1)
+        assert "told" not in family.output("observer")
+        for name in ("relay-1", "observer"):
+            wait(lambda n=name: "told" in family.output(n), f"{name} to be told")  # type: ignore[misc]
+            os.kill(family.pids[name][0], signal.SIGUSR1)
 
     assert family.run(act) == 0
-    assert ends.read_text().replace("-c", "") == "relay observer "
     assert family.stopped == 1
     assert family.said == []
 
@@ -165,6 +181,18 @@ def test_a_child_learns_how_often_it_was_started_before(tmp_path: Path) -> None:
 
     family.run(act)
     assert family.output("relay").startswith("0 up\n1 up\n")
+
+
+def test_every_child_of_a_turn_that_does_not_end_in_time_is_killed(tmp_path: Path) -> None:
+    family = Family(tmp_path, {"relay-1": DEAF, "relay-2": FOR_EVER, "relay-3": DEAF}, patience=0.5)
+
+    def act() -> None:
+        for name in family.programs:
+            family.up(name)
+        tell(signal.SIGTERM)
+
+    assert family.run(act) == 1
+    assert family.said == [f"relay-{number} did not end in time; it is killed" for number in (1, 3)]
 
 
 def test_a_child_that_does_not_end_in_time_is_killed_and_the_exit_code_says_so(tmp_path: Path) -> None:
@@ -222,7 +250,7 @@ waiter = "import os, sys; print('up', flush=True); os.read(int(sys.argv[1]), 1);
 def start(parent, starts):
     output = open({str(tmp_path / "relay")!r}, "ab")
     return subprocess.Popen([sys.executable, "-c", waiter, str(parent)], stdout=output, pass_fds=[parent])
-Children([Child("relay", start, 5.0)], Operator(print, print, print)).run()
+Children([Child("relay", start, 5.0, 0)], Operator(print, print, print)).run()
 """
     process = subprocess.Popen([sys.executable, "-c", supervisor], stdout=subprocess.DEVNULL)
     family = Family(tmp_path, {})

@@ -38,6 +38,25 @@ def test_processes_that_run_alone_share_the_file(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_of_two_relays_alone_the_later_one_stands_in_the_file_until_it_goes_itself(tmp_path: Path) -> None:
+    first = RunFile(Folder(tmp_path), {"relay": "http://one"}, alone=True)
+    second = RunFile(Folder(tmp_path), {"relay": "http://two"}, alone=True)
+    first.write({"relay": 1})
+    second.write({"relay": 2})
+    first.remove()
+    assert read(tmp_path / "run.json") == {"relay": "http://two", "processes": {"relay": 2}}
+    second.remove()
+    assert not (tmp_path / "run.json").exists()
+
+
+def test_a_worker_that_ended_is_no_longer_in_the_file(tmp_path: Path) -> None:
+    RunFile(Folder(tmp_path), {"inspector": "http://i"}, alone=True).write({"observer": 3})
+    relays = RunFile(Folder(tmp_path), {"relay": "http://r"}, alone=True)
+    relays.write({"supervisor": 5, "relay-1": 6, "relay-2": 7})
+    relays.write({"supervisor": 5, "relay-2": 7})
+    assert read(tmp_path / "run.json")["processes"] == {"observer": 3, "supervisor": 5, "relay-2": 7}
+
+
 def test_two_that_begin_together_are_both_in_the_file(tmp_path: Path) -> None:
     def add(number: int) -> None:
         RunFile(Folder(tmp_path), {f"room{number}": "http://x"}, alone=True).write({f"role{number}": number})

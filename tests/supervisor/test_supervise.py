@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from proxy.ledger.folder import Folder
+from proxy.ledger.processes import living
 from tests.kit.process import Proxy, wait
 
 NOWHERE = "http://127.0.0.1:9"
@@ -39,6 +41,17 @@ def test_a_dead_relay_is_replaced_on_the_same_port_while_the_observer_lives(tmp_
         assert httpx.get(f"{base_url}/readyz", timeout=20, trust_env=False).status_code == 200
         assert (proxy.base_url, proxy.pid("observer")) == (base_url, observer)
     assert "relay ended (SIGKILL); starting it again in 0.5 s" in proxy.said()
+
+
+def test_several_workers_share_port_and_ledger_and_each_is_replaced_alone(tmp_path: Path) -> None:
+    proxy = Proxy(tmp_path, NOWHERE, arguments=("--workers", "3"))
+    with proxy.running():
+        assert proxy.relays == ["relay-1", "relay-2", "relay-3"]
+        siblings = [proxy.pid(name) for name in ("relay-1", "relay-3", "observer")]
+        proxy.replaced("relay-2", proxy.kill("relay-2"))
+        assert [proxy.pid(name) for name in ("relay-1", "relay-3", "observer")] == siblings
+    assert "relay-2 ended (SIGKILL); starting it again in 0.5 s" in proxy.said()
+    assert living(Folder(proxy.data)) == []
 
 
 def test_the_link_signs_in_once_and_not_again_after_the_observer_was_replaced(tmp_path: Path) -> None:
