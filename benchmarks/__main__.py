@@ -1,87 +1,86 @@
-"""`python -m benchmarks`: CPU per call and per event and added time to first byte, beside nginx, in one run.
+"""`make bench`: this proxy beside no proxy, nginx, LiteLLM and mitmproxy, on the same machine in the same minutes.
 
-Every figure is the median over the rounds; within a round the peers are visited in turn. Absolute times are of this
-machine; the ratios to nginx are what can be compared.
+CPU time is the figure to trust: load and servers share one machine, so times of the clock are only indicative.
 """
 
 from __future__ import annotations
 
-import asyncio
+import argparse
 import os
 import platform
-import statistics
+import re
+import subprocess
 import sys
-from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
-from typing import Any
+import time
+from importlib.metadata import version
+from pathlib import Path
 
-from benchmarks import load, peers
-from benchmarks.load import Measured
-from benchmarks.peers import Peer
+from benchmarks import environments, plots, report
+from benchmarks.measure import Run, measure, on_terminal
+from benchmarks.peers import KINDS
 
-ROUNDS = 3
-CALLS = 4_000
-CONNECTIONS = 32
-STREAMS = 100
-EVENTS = 100
-PER_SECOND = 50
-
-Workload = Callable[[int], Coroutine[Any, Any, Measured]]
-WORKLOADS: dict[str, tuple[Workload, int]] = {
-    "1 kB call": (lambda port: load.calls(port, CALLS, CONNECTIONS), CALLS),
-    "paced event": (lambda port: load.streams(port, STREAMS, EVENTS, PER_SECOND), STREAMS * (EVENTS + 2)),
-}
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+_REGION = re.compile(r"(<!-- made by `make bench` -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def visit(peer: Peer, workload: Workload, units: int) -> dict[str, float]:
-    """CPU in µs per unit by process, and the median time to first byte in ms."""
-    before = peer.cpu()
-    measured = asyncio.run(workload(peer.port))
-    peer.settle()
-    after = peer.cpu()
-    figures = {name: (after[name] - before[name]) * 1e6 / units for name in after}
-    return {**figures, "first byte": measured.p50()}
-
-
-def main() -> None:
-    """Runs all rounds and prints one table."""
-    core = 1 if (os.cpu_count() or 1) > 1 else 0
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {0})
-    figures: dict[tuple[str, str], list[dict[str, float]]] = {}
-    with ExitStack() as stack:
-        port = stack.enter_context(peers.upstream(0))
-        running = [stack.enter_context(peer(port, core)) for peer in (peers.direct, peers.nginx, peers.ours)]
-        for peer in running:
-            visit(peer, lambda port: load.calls(port, 640, CONNECTIONS), 640)
-        for number in range(ROUNDS):
-            for name, (workload, units) in WORKLOADS.items():
-                for peer in running:
-                    if sys.stderr.isatty():
-                        print(f"\rround {number + 1}/{ROUNDS}  {name:12} {peer.name:16}", end="", file=sys.stderr)
-                    figures.setdefault((name, peer.name), []).append(visit(peer, workload, units))
+def main(arguments: list[str]) -> int:
+    """Measures, prints, and on request writes the page."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--share", type=float, default=1.0, help="of the requests: 0.1 for a quick look")
+    parser.add_argument("--only", default="", help="workloads, such as W1,W4")
+    parser.add_argument("--peers", default="", help="servers whose names contain one of these, such as nginx,proxy")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md and its plots")
+    given = parser.parse_args(arguments)
+    run = measure(given.rounds, given.share, _words(given.only), _words(given.peers), on_terminal())
     if sys.stderr.isatty():
         print(file=sys.stderr)
-    report(figures)
-
-
-def report(figures: dict[tuple[str, str], list[dict[str, float]]]) -> None:
-    """Prints the medians and, for this proxy, the median of the same-round ratios to nginx."""
-    print(f"{platform.machine()}, {os.cpu_count()} cores, CPython {platform.python_version()}, {ROUNDS} rounds\n")
-    print(f"{'workload':14}{'server':18}{'process':12}{'CPU µs':>9}{'x nginx':>9}{'first byte ms':>15}{'added ms':>10}")
-    for (workload, server), rounds in figures.items():
-        nginx = figures[workload, "nginx"]
-        added = statistics.median(
-            a["first byte"] - b["first byte"] for a, b in zip(rounds, figures[workload, "direct"], strict=True)
+    text = page(run, given.rounds)
+    print(text)
+    if given.write:
+        plots.write(run, PAGE.parent)
+        PAGE.write_text(
+            _REGION.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", PAGE.read_text("utf-8")), "utf-8"
         )
-        for process in [name for name in rounds[0] if name != "first byte"] or ["-"]:
-            cpu = statistics.median(figure.get(process, 0.0) for figure in rounds)
-            ratio = statistics.median(
-                a.get(process, 0.0) / b["worker"] for a, b in zip(rounds, nginx, strict=True) if b["worker"]
-            )
-            first_byte = statistics.median(figure["first byte"] for figure in rounds)
-            print(f"{workload:14}{server:18}{process:12}{cpu:9.0f}{ratio:9.1f}{first_byte:15.2f}{added:10.2f}")
+    return 0
+
+
+def page(run: Run, rounds: int) -> str:
+    """The generated part of the page."""
+    parts = [_machine(rounds), "## Targets", report.targets(run), "## Servers", _servers(run), "## Workloads"]
+    return "\n\n".join([*parts, *(report.workload(run, workload) for workload in run.workloads)])
+
+
+def _machine(rounds: int) -> str:
+    model = next(iter(re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())), platform.machine())
+    return (
+        f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores ({model}), {platform.system()} {platform.release()},"
+        f" CPython {platform.python_version()}, {rounds} rounds; load and upstream on one core, each server on the"
+        " other."
+    )
+
+
+def _servers(run: Run) -> str:
+    found = {peer for _, peer in run.visits}
+    return "\n".join(
+        f"- **{kind.name}** ({_version(kind.name)}): {kind.lacks}." for kind in KINDS if kind.name in found
+    )
+
+
+def _version(name: str) -> str:
+    if name == "nginx":
+        told = subprocess.run(["/usr/sbin/nginx", "-v"], capture_output=True, text=True, check=False).stderr
+        return told.strip().rpartition("/")[2] or "unknown"
+    if name == "direct":
+        return "–"
+    if name in ("LiteLLM", "mitmproxy"):
+        return environments.version({"LiteLLM": "litellm", "mitmproxy": "mitmdump"}[name])
+    return f"uvicorn {version('uvicorn')}, uvloop {version('uvloop')}"
+
+
+def _words(text: str) -> set[str]:
+    return {word for word in text.split(",") if word}
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))

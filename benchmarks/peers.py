@@ -1,141 +1,202 @@
-"""The servers that are compared, each on a core of its own where there are two."""
+"""The servers that are compared: how each is started, and the processes whose CPU it costs."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-IDLE_S = 1.0
-NGINX = """
+from benchmarks import environments
+from benchmarks.processes import await_port, cpu_s, free_port, rss_mb, started
+
+PRODUCT = "anthropic-proxy"
+_IDLE_S = 0.5
+_NGINX = """
 worker_processes 1; daemon off; pid {folder}/pid; error_log {folder}/error.log;
-events {{ worker_connections 4096; }}
+events {{ worker_connections 8192; }}
 http {{
   access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
-  uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  uwsgi_temp_path {folder}; scgi_temp_path {folder}; client_body_buffer_size 512k; client_max_body_size 64m;
   upstream up {{ server 127.0.0.1:{upstream}; keepalive 512; }}
   server {{
-    listen 127.0.0.1:{port} backlog=1024; keepalive_requests 1000000;
-    location / {{ proxy_pass http://up; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
-                  proxy_request_buffering off; }}
+    listen 127.0.0.1:{port} backlog=4096 {listen}; keepalive_requests 10000000; {server}
+    location / {{ proxy_pass {scheme}://up; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_buffering off;
+                  proxy_request_buffering off; proxy_ssl_session_reuse on; }}
   }}
 }}
 """
 
 
-@dataclass(frozen=True)
-class Peer:
-    """A running server and the processes whose CPU it costs, by what they do."""
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Where a peer sends what it gets."""
 
-    name: str
     port: int
-    processes: dict[str, psutil.Process]
+    tls: bool
+    authority: Path
+    """Certificate that a TLS upstream is trusted by."""
 
-    def settle(self) -> None:
-        """Waits until the server has done what a workload left behind: records to commit, signals to send."""
-        deadline = time.monotonic() + 60
-        while self.processes and time.monotonic() < deadline:
-            before = sum(self.cpu().values())
-            time.sleep(IDLE_S)
-            if sum(self.cpu().values()) - before < 0.04 * IDLE_S:
-                return
+    @property
+    def url(self) -> str:
+        """Base URL."""
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A running server."""
+
+    port: int
+    pids: dict[str, int]
+    """Its processes by what they do."""
+    path: str = "/v1/messages"
 
     def cpu(self) -> dict[str, float]:
         """CPU seconds so far, by process."""
-        return {name: sum(process.cpu_times()[:2]) for name, process in self.processes.items()}
+        return {name: cpu_s(pid) for name, pid in self.pids.items()}
+
+    def rss(self) -> dict[str, float]:
+        """Resident memory in MB, by process."""
+        return {name: rss_mb(pid) for name, pid in self.pids.items()}
+
+    def settle(self) -> None:
+        """Waits until it has done what a workload left behind: records to commit, signals to send."""
+        deadline = time.monotonic() + 120
+        while self.pids and time.monotonic() < deadline:
+            before = sum(self.cpu().values())
+            time.sleep(_IDLE_S)
+            if sum(self.cpu().values()) - before < 0.04 * _IDLE_S:
+                return
 
 
-def free_port() -> int:
-    """A port that was free just now."""
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A server to compare with, and what must be known of it to read its figures."""
+
+    name: str
+    start: Callable[[Upstream, Upstream, int], AbstractContextManager[Peer]]
+    """Starts it, given its upstream, where telemetry goes, and its core."""
+    lacks: str
+    """What it does not do that the others do."""
+    share: float = 1.0
+    """Of the requests of a workload: slow servers are asked less."""
+    tls: bool = True
+    """Whether it takes part where the upstream speaks TLS."""
 
 
 @contextlib.contextmanager
-def upstream(core: int) -> Iterator[int]:
-    """The benchmark's upstream; its port."""
-    port = free_port()
-    with _started([sys.executable, "-m", "benchmarks.upstream", str(port)], core):
-        _await(port)
-        yield port
+def _direct(upstream: Upstream, telemetry: Upstream, core: int) -> Iterator[Peer]:
+    yield Peer(upstream.port, {})
 
 
 @contextlib.contextmanager
-def direct(port: int, core: int) -> Iterator[Peer]:
-    """No proxy at all."""
-    yield Peer("direct", port, {})
-
-
-@contextlib.contextmanager
-def nginx(port: int, core: int) -> Iterator[Peer]:
+def nginx(upstream: Upstream, telemetry: Upstream, core: int, *, listen: str = "", server: str = "") -> Iterator[Peer]:
     """nginx as an unbuffered reverse proxy with pooled upstream connections."""
     binary = shutil.which("nginx") or "/usr/sbin/nginx"
-    with tempfile.TemporaryDirectory() as folder:
-        own = free_port()
-        config = Path(folder, "nginx.conf")
-        config.write_text(NGINX.format(folder=folder, upstream=port, port=own))
-        os.chmod(folder, 0o711)  # noqa: S103  # nginx's worker is another user
-        with _started([binary, "-c", str(config), "-p", folder], core) as master:
-            _await(own)
+    with tempfile.TemporaryDirectory() as name:
+        folder, port = Path(name), free_port()
+        folder.chmod(0o711)  # nginx's worker is another user
+        scheme = "https" if upstream.tls else "http"
+        config = _NGINX.format(
+            folder=folder, upstream=upstream.port, port=port, scheme=scheme, listen=listen, server=server
+        )
+        folder.joinpath("nginx.conf").write_text(config)
+        with started([binary, "-c", f"{folder}/nginx.conf", "-p", name], core) as master:
+            await_port(port)
             [worker] = psutil.Process(master.pid).children()
-            yield Peer("nginx", own, {"worker": worker})
+            yield Peer(port, {"worker": worker.pid})
 
 
 @contextlib.contextmanager
-def ours(port: int, core: int) -> Iterator[Peer]:
-    """This proxy with everything on: bodies captured, metrics, logs and spans exported."""
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder, "anthropic-proxy.toml")
+def _ours(upstream: Upstream, telemetry: Upstream, core: int, *, everything: bool) -> Iterator[Peer]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config = folder / "anthropic-proxy.toml"
         config.write_text(
             f'[relay]\nlisten = "127.0.0.1:0"\n[inspector]\nlisten = "127.0.0.1:0"\n'
-            f'[upstreams.anthropic]\nurl = "http://127.0.0.1:{port}"\n'
+            f'[capture]\nbodies = "{"all" if everything else "none"}"\n[upstreams.anthropic]\nurl = "{upstream.url}"\n'
         )
-        command = [sys.executable, "-m", "proxy", "serve", "--config", str(config), "--data", f"{folder}/data"]
-        with _started(command, core, OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{port}"):
-            run = _run_file(Path(folder, "data", "run.json"))
-            own = int(run["relay"].rsplit(":", 1)[1])
-            _await(own)
-            processes = {name: psutil.Process(run["processes"][name]) for name in ("relay", "observer")}
-            yield Peer("anthropic-proxy", own, processes)
+        environment = {"SSL_CERT_FILE": str(upstream.authority)}
+        if everything:
+            environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = telemetry.url
+        command = [environments.own_python(), "-m", "proxy", "serve", "--config", str(config), "--data", f"{name}/data"]
+        with started(command, core, environment, folder / "log"):
+            run = _run_file(folder / "data" / "run.json")
+            port = int(run["relay"].rsplit(":", 1)[1])
+            await_port(port)
+            yield Peer(port, {role: run["processes"][role] for role in ("relay", "observer")})
+
+
+@contextlib.contextmanager
+def _litellm(upstream: Upstream, telemetry: Upstream, core: int) -> Iterator[Peer]:
+    with tempfile.TemporaryDirectory() as name:
+        config, port = Path(name, "config.yaml"), free_port()
+        config.write_text("model_list: []\nlitellm_settings:\n  telemetry: false\n")
+        program = environments.program("litellm")
+        command = [program, "--config", str(config), "--host", "127.0.0.1", "--port", str(port), "--telemetry", "False"]
+        environment = {
+            "ANTHROPIC_API_KEY": "sk-ant-api03-benchmark",
+            "ANTHROPIC_API_BASE": upstream.url,
+            "LITELLM_MODE": "PRODUCTION",
+            "LITELLM_LOG": "ERROR",
+            "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",
+        }
+        with started(command, core, environment) as process:
+            await_port(port)
+            yield Peer(port, {"server": process.pid}, "/anthropic/v1/messages")
+
+
+@contextlib.contextmanager
+def _mitmproxy(upstream: Upstream, telemetry: Upstream, core: int) -> Iterator[Peer]:
+    port = free_port()
+    program = environments.program("mitmdump")
+    listen = ("--listen-host", "127.0.0.1", "--listen-port", str(port))
+    with started(
+        [program, "-q", "--mode", f"reverse:{upstream.url}", *listen, "--set", "stream_large_bodies=1"], core
+    ) as process:
+        await_port(port)
+        yield Peer(port, {"server": process.pid})
 
 
 def _run_file(path: Path) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError, json.JSONDecodeError):
             return dict(json.loads(path.read_text()))
         time.sleep(0.05)
-    raise SystemExit("the proxy did not start within 30 s; run `make run` to see why.")
+    raise SystemExit("the proxy did not start within 60 s; run `make run` to see why.")
 
 
-@contextlib.contextmanager
-def _started(command: list[str], core: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **environment})
-    with contextlib.suppress(AttributeError, OSError):
-        os.sched_setaffinity(process.pid, {core})
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(60)
-
-
-def _await(port: int) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
-            return
-        time.sleep(0.05)
-    raise SystemExit(f"nothing listens on port {port} after 30 s.")
+KINDS = (
+    Kind("direct", _direct, "is no proxy: the client asks the upstream itself"),
+    Kind("nginx", nginx, "keeps no record, reads no tokens, exports nothing"),
+    Kind(
+        f"{PRODUCT} bare",
+        lambda upstream, telemetry, core: _ours(upstream, telemetry, core, everything=False),
+        "keeps no bodies and exports nothing; still records every call with tokens and cost",
+    ),
+    Kind(
+        PRODUCT,
+        lambda upstream, telemetry, core: _ours(upstream, telemetry, core, everything=True),
+        "nothing: keeps bodies, exports metrics, logs and spans",
+    ),
+    Kind(
+        "LiteLLM",
+        _litellm,
+        "pass-through route, no database: keeps no bodies; its telemetry is off; one worker",
+        share=0.05,
+        tls=False,
+    ),
+    Kind(
+        "mitmproxy", _mitmproxy, "streams bodies without keeping them; no tokens, no telemetry", share=0.25, tls=False
+    ),
+)
