@@ -18,7 +18,7 @@ from proxy.gate import Receive, Rejection, Scope, Send
 from proxy.ledger.changes import Change
 from proxy.reading.operations import operation
 from proxy.relay import answers, headers
-from proxy.relay.capture import Capture, Copy
+from proxy.relay.capture import Capture, Copy, Drain
 from proxy.relay.download import give_back
 from proxy.relay.errors import (
     ClientGone,
@@ -74,6 +74,7 @@ class Relay:
         finish: Finish,
         limits: Limits,
         capture: CaptureLimits,
+        drain: Drain | None = None,
     ) -> None:
         self._routes = routes
         self._client = client
@@ -81,6 +82,7 @@ class Relay:
         self._finish = finish
         self._limits = limits
         self._capture = capture
+        self._drain = drain or Drain()
         self._ids = RequestIds()
         self.open: dict[str, Capture] = {}
         """Requests under way, by request id."""
@@ -115,7 +117,8 @@ class Relay:
             await self._outcome(capture, receive, send, refused)
         finally:
             opening.cancel()
-            capture.times.duration_ms = capture.now()
+            if capture.gone is None:
+                capture.times.duration_ms = capture.now()
             del self.open[capture.request_id]
             capture.task, capture.over = None, True
             self._recorder.put(lambda: self._finish.finished(capture), capture.held, capture.request_id, capture.shed)
@@ -158,7 +161,7 @@ class Relay:
         except RelayError as error:
             capture.error = error
         except asyncio.CancelledError:
-            capture.error = capture.cause or ShuttingDown()
+            capture.error = capture.cause or capture.gone or ShuttingDown()
             if capture.cause is None:
                 raise
             if capture.task is not None:
@@ -167,7 +170,7 @@ class Relay:
             log.exception("request %s failed inside the proxy", capture.request_id)
             capture.error = Internal()
         if capture.error is not None:
-            capture.error = capture.cause or capture.error
+            capture.error = capture.cause or capture.gone or capture.error
             await self._answer(capture, capture.error, send)
 
     def _admit(self, capture: Capture, refused: Rejected | None) -> Route:
@@ -214,7 +217,11 @@ class Relay:
         """Sees the client leave in every phase after its upload; during it, the upload does."""
         while (await receive())["type"] != "http.disconnect":
             pass
-        capture.abort(ClientGone("the client left."))
+        gone = ClientGone("the client left.")
+        if capture.endpoint is not None and capture.endpoint.on_disconnect == "drain":
+            capture.leave(gone, self._drain)
+        else:
+            capture.abort(gone)
 
     async def _request(self, capture: Capture, route: Route, upload: Upload) -> Response:
         """The upstream's answer; a reused connection that proves dead is replaced once, body permitting."""

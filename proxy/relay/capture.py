@@ -82,6 +82,13 @@ class Times:
     duration_ms: float | None = None
 
 
+class Drain(NamedTuple):
+    """How far the upstream is read on for its usage once the client has left."""
+
+    seconds: float = 30.0
+    bytes: int = 1_000_000
+
+
 class Asked(NamedTuple):
     """What a request says of itself."""
 
@@ -124,6 +131,10 @@ class Capture:
     """The whole answer was handed to the client's connection: leaving now changes nothing."""
     cause: RelayError | None = None
     """Why this request's task was cancelled by us."""
+    gone: RelayError | None = None
+    """The client has left; the upstream is read on without it."""
+    most_read: int = 0
+    """Once the client has left: how many bytes of the answer are read at most."""
     error: RelayError | None = None
     """How the request ended, when not by an upstream's answer."""
     deadline: float = float("inf")
@@ -152,13 +163,22 @@ class Capture:
 
     def allow(self, seconds: float, late: Callable[[], RelayError]) -> None:
         """The next thing must happen within `seconds`, or the request ends with `late()`."""
-        self.deadline = perf_counter() + seconds
-        self.late = late
+        if self.gone is None:
+            self.deadline = perf_counter() + seconds
+            self.late = late
+
+    def leave(self, gone: RelayError, drain: Drain) -> None:
+        """The client has left, and the upstream may go on for so long: the request is over for the client only."""
+        if self.cause is None and not self.relayed:
+            self.times.duration_ms = self.now()
+            self.allow(drain.seconds, lambda: gone)
+            self.most_read = self.response.size + drain.bytes
+            self.gone = gone
 
     def abort(self, cause: RelayError) -> None:
         """Ends the request from outside its task; the first cause wins, a relayed answer stands."""
         if self.cause is None and not self.relayed and self.task is not None:
-            self.cause = cause
+            self.cause = self.gone or cause
             self.task.cancel()
 
     def shed(self) -> None:

@@ -21,6 +21,7 @@ MAX_CHUNK_TIMES = 20_000
 async def give_back(capture: Capture, response: Response, send: Send, limits: Limits) -> None:
     """Hands the answer to the client as it arrives; each chunk is sent first and looked at afterwards.
 
+    When the client has left and the upstream is drained, it is looked at only; then ClientGone is raised at its end.
     Raises UpstreamUnreachable when it is not clean HTTP, UpstreamTruncated when it ends early.
     """
     capture.times.headers_ms = capture.now()
@@ -29,8 +30,9 @@ async def give_back(capture: Capture, response: Response, send: Send, limits: Li
         raise UpstreamUnreachable("the upstream's answer cannot be relayed: it is not clean HTTP.", error_type="other")
     capture.returned_headers = headers.returned(response.headers, capture.request_id.encode())
     capture.reader = _reader(capture, response)
-    await send({"type": "http.response.start", "status": response.status, "headers": capture.returned_headers})
-    capture.status = response.status
+    if capture.gone is None:
+        await send({"type": "http.response.start", "status": response.status, "headers": capture.returned_headers})
+        capture.status = response.status
     ended = False
     while not ended:
         capture.allow(limits.idle_timeout, _idle)
@@ -39,25 +41,29 @@ async def give_back(capture: Capture, response: Response, send: Send, limits: Li
         if not chunk and not ended:
             continue
         arrived_ms = capture.now()
-        capture.allow(limits.client_stall_timeout, _stalled)
-        await send({"type": "http.response.body", "body": chunk, "more_body": not ended})
-        capture.relayed = ended
+        if capture.gone is None:
+            capture.allow(limits.client_stall_timeout, _stalled)
+            await send({"type": "http.response.body", "body": chunk, "more_body": not ended})
+            capture.relayed = ended and capture.gone is None
         look(capture, chunk, arrived_ms)
+        if capture.gone is not None and (ended or capture.response.size > capture.most_read):
+            raise capture.gone
 
 
 def look(capture: Capture, chunk: bytes, arrived_ms: float) -> None:
-    """Notes a chunk that the client has been sent. Whatever happens in here, the relay goes on."""
+    """Notes a chunk that the client, if still there, has been sent. Whatever happens in here, the relay goes on."""
     times = capture.times
     times.last_byte_ms = arrived_ms
     if not chunk:
         return
     if times.first_byte_ms is None:
         times.first_byte_ms = arrived_ms
-        times.first_sent_ms = capture.now()
+        times.first_sent_ms = capture.now() if capture.gone is None else None
     if len(capture.chunks) < MAX_CHUNK_TIMES:
         capture.chunks.append((capture.response.size, arrived_ms))
     capture.response.add(chunk)
-    capture.delivered += len(chunk)
+    if capture.gone is None:
+        capture.delivered += len(chunk)
     reader = capture.reader
     if reader is not None:
         try:

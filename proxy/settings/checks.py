@@ -38,8 +38,6 @@ def refuse_loops(settings: Settings, listeners: Iterable[Address]) -> None:
 
 def _not_built(settings: Settings) -> Iterator[_Mistake]:
     for name, endpoint in settings.endpoints.items():
-        if endpoint.on_disconnect == "drain":
-            yield f"endpoints.{name}.on_disconnect", '= "drain" is not built yet; use "cancel"'
         if len(endpoint.upstreams) > 1:
             yield f"endpoints.{name}.upstreams", "names several: failover is not built yet; name one"
 

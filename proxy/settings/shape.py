@@ -199,7 +199,11 @@ class Endpoint(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="How its requests are paid; unset: subscription when the response says so."),
     ] = None
     on_disconnect: Annotated[
-        Literal["cancel", "drain"], Meta(description="What happens upstream when the client has left.")
+        Literal["cancel", "drain"],
+        Meta(
+            description="What happens upstream when the client has left: cancel ends the call within a second; drain"
+            " reads on for the usage, at most 30 s and 1 MB."
+        ),
     ] = "cancel"
 
 

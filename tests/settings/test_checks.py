@@ -66,10 +66,6 @@ WRONG = [
         '[endpoints.a]\nupstreams = ["anthropic", "anthropic"]',
         "endpoints.a.upstreams names several: failover is not built yet; name one",
     ),
-    (
-        '[endpoints.a]\non_disconnect = "drain"',
-        'endpoints.a.on_disconnect = "drain" is not built yet; use "cancel"',
-    ),
 ]
 
 
