@@ -177,7 +177,7 @@ def _run_file(path: Path) -> dict[str, Any]:
 
 
 KINDS = (
-    Kind("direct", _direct, "is no proxy: the client asks the upstream itself"),
+    Kind("direct", _direct, "is no proxy: the client asks the upstream itself", tls=False),
     Kind("nginx", nginx, "keeps no record, reads no tokens, exports nothing"),
     Kind(
         f"{PRODUCT} bare",

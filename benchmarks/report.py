@@ -27,7 +27,7 @@ def relay_cpu(visit: Visit) -> float:
 def ratio(run: Run, workload: str, peer: str, figure: Figure, to: str = "nginx") -> float | None:
     """Median of the same-round ratios of a figure to another peer's; None when either failed."""
     ours, theirs = run.visits.get((workload, peer), []), run.visits.get((workload, to), [])
-    pairs = [(figure(a), figure(b)) for a, b in zip(ours, theirs, strict=True) if not (a.trouble or b.trouble)]
+    pairs = [(figure(a), figure(b)) for a, b in zip(ours, theirs, strict=False) if not (a.trouble or b.trouble)]
     values = [a / b for a, b in pairs if b]
     return statistics.median(values) if values else None
 
