@@ -8,30 +8,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from opentelemetry.sdk._logs import ReadableLogRecord
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-
 from proxy.ledger import cursors, journal
 from proxy.ledger.connect import transaction
 from proxy.ledger.journal import JournalRow
 from proxy.ledger.queries import Listed
 from proxy.names import attributes
-from proxy.observer import logs, spans, trace
-from proxy.observer.delivery import Pace, log_delivery, metric_delivery, span_delivery
+from proxy.observer import logs, spans, trace, wire
+from proxy.observer.delivery import Pace, sender_of
 from proxy.observer.metering import Look, Meter
+from proxy.observer.replies import Signal
 from proxy.observer.sampling import sampled
-from proxy.observer.session import Signal
 from proxy.observer.shipping import Shipper
 from proxy.settings.otlp import Exporter, Otlp
 from proxy.version import version
 
 OLDEST_LOG_S = 6 * 86_400.0
 """Loki refuses a whole batch for one line that is a week old."""
-_SCOPE = InstrumentationScope("anthropic-proxy")
-
-Sender = Meter | Shipper[ReadableLogRecord] | Shipper[ReadableSpan]
+_SCOPE = "anthropic-proxy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +32,9 @@ class Exports:
     """The senders there are."""
 
     meter: Meter | None = None
-    shippers: dict[Signal, Shipper[ReadableLogRecord] | Shipper[ReadableSpan]] = field(default_factory=dict)
+    shippers: dict[Signal, Shipper] = field(default_factory=dict)
 
-    def by_signal(self) -> dict[Signal, Sender]:
+    def by_signal(self) -> dict[Signal, Meter | Shipper]:
         """Every sender with what it sends."""
         return {**({} if self.meter is None else {Signal.METRICS: self.meter}), **self.shippers}
 
@@ -71,8 +64,9 @@ class Maker:
             attributes.SERVICE_INSTANCE_ID: instance,
         }
         # Logs go without version: after an update a record that is sent again must still be the same bytes.
-        self._unversioned = Resource(named)
-        self._resource = Resource({attributes.SERVICE_VERSION: version(), **named})
+        self._unversioned = wire.resource(named)
+        self._resource = wire.resource({attributes.SERVICE_VERSION: version(), **named})
+        self._scope = wire.scope(_SCOPE)
 
     def exports(self, look: Look, interval_s: float, pages: str | None) -> Exports:
         """Senders for all signals with an endpoint."""
@@ -86,43 +80,41 @@ class Maker:
     def _meter(self, target: Exporter, look: Look, interval_s: float) -> Meter:
         return Meter(
             self._ledger,
-            metric_delivery(target),
+            sender_of(Signal.METRICS, target),
             look,
-            self._resource,
-            _SCOPE,
+            lambda found: wire.request(self._resource, self._scope, found),
             interval_s=interval_s,
             pace=self._pace,
             clock_ns=self._clock_ns,
         )
 
-    def _logs(self, target: Exporter, pages: str | None) -> Shipper[ReadableLogRecord]:
-        def build(row: JournalRow, listed: Listed) -> list[ReadableLogRecord]:
-            found = logs.records(row, listed.exchange, listed.cost, pages)
-            return [ReadableLogRecord(record, self._unversioned, _SCOPE) for record in found]
+    def _logs(self, target: Exporter, pages: str | None) -> Shipper:
+        def build(row: JournalRow, listed: Listed) -> list[bytes]:
+            return [wire.log_record(record) for record in logs.records(row, listed.exchange, listed.cost, pages)]
 
         return Shipper(
             Signal.LOGS,
             self._ledger,
-            log_delivery(target),
+            sender_of(Signal.LOGS, target),
             build,
-            lambda item: logs.size(item.log_record),
+            lambda records: wire.request(self._unversioned, self._scope, records),
             oldest_s=OLDEST_LOG_S,
             pace=self._pace,
             clock_ns=self._clock_ns,
         )
 
-    def _spans(self, target: Exporter) -> Shipper[ReadableSpan]:
-        def build(_: JournalRow, listed: Listed) -> list[ReadableSpan]:
+    def _spans(self, target: Exporter) -> Shipper:
+        def build(_: JournalRow, listed: Listed) -> list[bytes]:
             if not sampled(trace.trace_id(listed.exchange), self._otlp.sampler, self._otlp.sampler_ratio):
                 return []
-            return spans.spans(listed.exchange, listed.cost, self._resource, _SCOPE)
+            return [wire.span(span) for span in spans.spans(listed.exchange, listed.cost)]
 
         return Shipper(
             Signal.SPANS,
             self._ledger,
-            span_delivery(target),
+            sender_of(Signal.SPANS, target),
             build,
-            spans.size,
+            lambda found: wire.request(self._resource, self._scope, found),
             pace=self._pace,
             clock_ns=self._clock_ns,
         )

@@ -7,10 +7,9 @@ must never stand in a body by accident: free text is kept out or broken by a JSO
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 
 import msgspec
-from opentelemetry._logs import LogRecord, SeverityNumber
-from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from proxy.exchange import Exchange, Outcome
 from proxy.ledger.costs import Cost
@@ -20,6 +19,7 @@ from proxy.observer import trace
 from proxy.observer.costs import billing
 from proxy.observer.failures import Failure, failures
 from proxy.observer.text import MOST_BYTES, clipped
+from proxy.observer.wire import LogRecord, Severity
 
 MOST_RECORD_BYTES = 16 * 1024
 
@@ -31,6 +31,9 @@ _BROKEN = {
 _FREE_TEXT = frozenset(field.name for field in fields.FIELDS if field.free_text)
 _ORDER = tuple(field.name for field in fields.FIELDS)
 _IN_ERRORS = frozenset(field.name for field in fields.FIELDS if field.in_errors)
+_DERIVED = (fields.COST_USD, fields.BILLING, fields.ATTEMPT, fields.INSPECTOR_URL)
+_READ = tuple(name for name in _ORDER if name not in _DERIVED)
+_read = attrgetter(*(name if hasattr(Exchange, name) else f"usage.{name}" for name in _READ))
 
 
 def records(row: JournalRow, exchange: Exchange, cost: Cost | None, pages: str | None) -> list[LogRecord]:
@@ -47,27 +50,15 @@ def records(row: JournalRow, exchange: Exchange, cost: Cost | None, pages: str |
     return found
 
 
-def size(record: LogRecord) -> int:
-    """About how many bytes a record takes when encoded, rather too many than too few."""
-    attributes = record.attributes or {}
-    held = sum(len(name) + (len(str(value).encode()) + 12) for name, value in attributes.items())
-    return len(str(record.body).encode()) + held + 100
-
-
 def _facts(exchange: Exchange, cost: Cost | None, pages: str | None) -> dict[str, _Value]:
     """Every field that is known, in the order of the names."""
-    derived = {
-        fields.COST_USD: None if cost is None else float(cost.total_usd),
-        fields.INSPECTOR_URL: None if pages is None else pages + exchange.request_id,
-        fields.BILLING: billing(exchange),
-        fields.ATTEMPT: None,
-    }
+    values: dict[str, _Value | None] = dict(zip(_READ, _read(exchange), strict=True))
+    values[fields.COST_USD] = None if cost is None else float(cost.total_usd)
+    values[fields.BILLING] = billing(exchange)
+    values[fields.INSPECTOR_URL] = None if pages is None else pages + exchange.request_id
     facts: dict[str, _Value] = {}
     for name in _ORDER:
-        if name in derived:
-            value = derived[name]
-        else:
-            value = getattr(exchange, name, None) if hasattr(exchange, name) else getattr(exchange.usage, name)
+        value = values.get(name)
         if value is not None:
             facts[name] = round(value, 3) if isinstance(value, float) and name != fields.COST_USD else value
     return facts
@@ -95,37 +86,29 @@ def _record(
     row: JournalRow,
     exchange: Exchange,
     message: str,
-    severity: SeverityNumber,
+    severity: Severity,
     facts: Mapping[str, _Value],
     kept_out: frozenset[str],
 ) -> LogRecord:
     body, attributes = _fitting(message, facts, kept_out)
-    context = SpanContext(
-        trace.trace_id(exchange), trace.span_id(exchange), is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED)
-    )
-    return LogRecord(
-        timestamp=row.commit_ns,
-        # Loki tells two copies apart by the observed time, and would keep both.
-        observed_timestamp=row.commit_ns,
-        context=set_span_in_context(NonRecordingSpan(context)),
-        severity_text=severity.name,
-        severity_number=severity,
-        body=body,
-        attributes=attributes,
-    )
+    # Loki tells two copies apart by the observed time, too, and would keep both.
+    return LogRecord(row.commit_ns, severity, body, attributes, trace.trace_id(exchange), trace.span_id(exchange))
 
 
 def _fitting(message: str, facts: Mapping[str, _Value], kept_out: frozenset[str]) -> tuple[str, dict[str, _Value]]:
     """Body and attributes within the limits: where the whole is too long, every text is cut shorter."""
     for most in _limits():
-        attributes = {
-            name: clipped(str(value), most) if isinstance(value, str) else value for name, value in facts.items()
-        }
+        attributes = {name: clipped(value, most) if isinstance(value, str) else value for name, value in facts.items()}
         body = _body(message, {name: value for name, value in attributes.items() if name not in kept_out})
-        held = sum(len(name) + len(str(value).encode()) for name, value in attributes.items())
-        if len(body.encode()) + held <= MOST_RECORD_BYTES:
+        if _held(body, attributes) <= MOST_RECORD_BYTES:
             break
     return body, attributes
+
+
+def _held(body: str, attributes: Mapping[str, _Value]) -> int:
+    """Bytes of a record's texts and numbers."""
+    texts = "".join([body, *attributes, *map(str, attributes.values())])
+    return len(texts) if texts.isascii() else len(texts.encode())
 
 
 def _limits() -> Iterator[int]:
@@ -143,10 +126,10 @@ def _body(message: str, facts: Mapping[str, _Value]) -> str:
     return f'{{"{fields.MSG}":"{message}"{separator}{rest[1:]}'
 
 
-_SEVERE = SeverityNumber.ERROR
+_SEVERE = Severity.ERROR
 
 
-def _severity(exchange: Exchange) -> SeverityNumber:
+def _severity(exchange: Exchange) -> Severity:
     if exchange.outcome is Outcome.OK:
-        return SeverityNumber.INFO
-    return SeverityNumber.WARN if exchange.outcome is Outcome.CLIENT_DISCONNECTED else _SEVERE
+        return Severity.INFO
+    return Severity.WARN if exchange.outcome is Outcome.CLIENT_DISCONNECTED else _SEVERE

@@ -27,7 +27,7 @@ from proxy.observer.exports import Exports, Maker, switch
 from proxy.observer.exposition import exposition
 from proxy.observer.health import Point
 from proxy.observer.projector import Projector
-from proxy.observer.session import Signal
+from proxy.observer.replies import Signal
 from proxy.observer.table import MOST_SERIES, Series
 from proxy.settings.otlp import Otlp
 

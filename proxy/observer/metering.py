@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-from opentelemetry.sdk.metrics.export import MetricsData
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-
 from proxy.ledger.connect import writer
 from proxy.names.metrics import Channel
+from proxy.observer import wire
 from proxy.observer.beginnings import Beginnings
 from proxy.observer.complaints import Complaints
 from proxy.observer.delivery import Pace, Sender, SendingThread
-from proxy.observer.export_metrics import Exemplars, metrics_data
+from proxy.observer.export_metrics import Exemplars, metrics
 from proxy.observer.health import Health, Point
-from proxy.observer.session import Reply, Signal, Verdict
+from proxy.observer.replies import Reply, Signal, Verdict
 from proxy.observer.table import Label, Series
 
 Look = Callable[[], tuple[int, list[Series], list[Point]]]
@@ -36,15 +33,15 @@ class Meter(SendingThread):
     def __init__(
         self,
         ledger: Path,
-        sender: Sender[MetricsData],
+        sender: Sender,
         look: Look,
-        resource: Resource,
-        scope: InstrumentationScope,
+        request: Callable[[Sequence[bytes]], bytes],
         *,
         interval_s: float = 15.0,
         pace: Pace | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
+        """`request` puts encoded metrics into one request."""
         super().__init__("send metrics", sender.abort)
         self.health = Health()
         self.covered = 0
@@ -52,8 +49,7 @@ class Meter(SendingThread):
         self._ledger = ledger
         self._sender = sender
         self._look = look
-        self._resource = resource
-        self._scope = scope
+        self._request = request
         self._interval_s = interval_s
         self._pace = pace or Pace()
         self._clock_ns = clock_ns
@@ -98,10 +94,8 @@ class Meter(SendingThread):
         rejected = 0
         for start in range(0, max(len(sent), len(gauges), 1), MOST_SERIES_OF_REQUEST):
             part = slice(start, start + MOST_SERIES_OF_REQUEST)
-            data = metrics_data(
-                sent[part], gauges[part], now_ns, beginnings.zero_ns, self._new_exemplars, self._resource, self._scope
-            )
-            reply = self._sender.send(data)
+            found = metrics(sent[part], gauges[part], now_ns, beginnings.zero_ns, self._new_exemplars)
+            reply = self._sender.send(self._request([wire.item(one.SerializeToString()) for one in found]))
             rejected += reply.rejected
             if reply.verdict is not Verdict.DELIVERED:
                 return replace(reply, untaken=reply.untaken and start == 0)

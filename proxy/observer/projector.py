@@ -23,7 +23,7 @@ from proxy.observer.folding import EVICTED, Folding
 from proxy.observer.genai import operation_name
 from proxy.observer.health import Point
 from proxy.observer.labels import Labels
-from proxy.observer.session import Signal
+from proxy.observer.replies import Signal
 from proxy.observer.table import MOST_SERIES, Draft, Series
 from proxy.observer.windows import Windows
 from proxy.pricing import PriceTable

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
 
 from proxy.ledger import cursors, journal, queries
 from proxy.ledger.connect import transaction, writer
@@ -23,44 +22,50 @@ from proxy.observer import given_up
 from proxy.observer.complaints import Complaints
 from proxy.observer.delivery import MOST_BYTES, Pace, Sender, SendingThread
 from proxy.observer.health import Health
-from proxy.observer.session import Reply, Signal, Verdict
+from proxy.observer.replies import Reply, Signal, Verdict
 
 MOST_ROWS = 200
 """Of one read of the journal."""
 _IDLE_S = 1.0
-_FILL = 0.75
-"""Sizes are estimated, so a batch is not filled to the limit."""
-
-Item = TypeVar("Item")
+_MOST_OF_ITEMS = MOST_BYTES - 64 * 1024
+"""The rest is for resource and scope."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lot(Generic[Item]):
+class Lot:
     """What one journal row becomes for one signal."""
 
     row: JournalRow
-    items: Sequence[Item]
-    size: int
+    items: Sequence[bytes] = ()
+    """Encoded records."""
     unsent: str | None = None
     """Why it is not sent at all."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of its items."""
+        return sum(map(len, self.items))
 
-class Shipper(SendingThread, Generic[Item]):
+
+class Shipper(SendingThread):
     """Ships one signal. `build` makes the items of a row and may raise; that row is then given up alone."""
 
     def __init__(
         self,
         signal: Signal,
         ledger: Path,
-        sender: Sender[Sequence[Item]],
-        build: Callable[[JournalRow, Listed], Sequence[Item]],
-        size: Callable[[Item], int],
+        sender: Sender,
+        build: Callable[[JournalRow, Listed], Sequence[bytes]],
+        request: Callable[[Sequence[bytes]], bytes],
         *,
         oldest_s: float | None = None,
         pace: Pace | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`oldest_s`: age beyond which a record is given up, None for never."""
+        """`request` puts encoded records into one request.
+
+        `oldest_s`: age beyond which a record is given up, None for never.
+        """
         super().__init__(f"ship {signal.value}", sender.abort)
         self.health = Health()
         self._signal = signal
@@ -68,7 +73,7 @@ class Shipper(SendingThread, Generic[Item]):
         self._ledger = ledger
         self._sender = sender
         self._build = build
-        self._size = size
+        self._request = request
         self._oldest_s = oldest_s
         self._pace = pace or Pace()
         self._clock_ns = clock_ns
@@ -122,25 +127,25 @@ class Shipper(SendingThread, Generic[Item]):
             cursor = batch[-1].row.seq
         return bool(rows)
 
-    def _lot(self, row: JournalRow, listed: Listed | None) -> Lot[Item]:
+    def _lot(self, row: JournalRow, listed: Listed | None) -> Lot:
         if listed is None:
             # Retention deleted it, and counted it.
-            return Lot(row, (), 0)
+            return Lot(row)
         if self._oldest_s is not None and self._clock_ns() - row.commit_ns > self._oldest_s * 1e9:
-            return Lot(row, (), 0, given_up.TOO_OLD)
+            return Lot(row, unsent=given_up.TOO_OLD)
         try:
-            items = self._build(row, listed)
-            return Lot(row, items, sum(self._size(item) for item in items))
+            lot = Lot(row, self._build(row, listed))
+            return lot if lot.size <= _MOST_OF_ITEMS else Lot(row, unsent=given_up.EXPORT_REJECTED)
         except Exception:
             logging.getLogger(__name__).exception("no %s can be made of %s", self._name, row.request_id)
-            return Lot(row, (), 0, given_up.POISON)
+            return Lot(row, unsent=given_up.POISON)
 
-    def _deliver(self, conn: sqlite3.Connection, batch: list[Lot[Item]], cursor: int) -> bool:
+    def _deliver(self, conn: sqlite3.Connection, batch: list[Lot], cursor: int) -> bool:
         """Send until it is delivered or given up; False when stopped before."""
         items = [item for lot in batch for item in lot.items]
         failures, reply = 0, None
         while items:
-            reply = self._sender.send(items)
+            reply = self._sender.send(self._request(items))
             if reply.verdict is Verdict.DELIVERED:
                 self.health.up = True
                 self._complaints.delivered()
@@ -156,7 +161,7 @@ class Shipper(SendingThread, Generic[Item]):
         self._done(conn, batch, cursor, reply)
         return True
 
-    def _refused(self, conn: sqlite3.Connection, batch: list[Lot[Item]], cursor: int, reply: Reply) -> bool:
+    def _refused(self, conn: sqlite3.Connection, batch: list[Lot], cursor: int, reply: Reply) -> bool:
         """Halve the batch until the refused row stands alone."""
         sent = [place for place, lot in enumerate(batch) if lot.items]
         if len(sent) == 1:
@@ -167,7 +172,7 @@ class Shipper(SendingThread, Generic[Item]):
         first, second = batch[:middle], batch[middle:]
         return self._deliver(conn, first, cursor) and self._deliver(conn, second, first[-1].row.seq)
 
-    def _done(self, conn: sqlite3.Connection, batch: list[Lot[Item]], cursor: int, reply: Reply | None) -> None:
+    def _done(self, conn: sqlite3.Connection, batch: list[Lot], cursor: int, reply: Reply | None) -> None:
         """Move the cursor behind the batch and note what was given up, in one transaction."""
         refused = reply is not None and reply.verdict is Verdict.REFUSED
         with transaction(conn):
@@ -185,15 +190,16 @@ class Shipper(SendingThread, Generic[Item]):
                 self._complaints.given_up(rejected, reply)
 
 
-def _batches(lots: Iterator[Lot[Item]]) -> Iterator[list[Lot[Item]]]:
+def _batches(lots: Iterator[Lot]) -> Iterator[list[Lot]]:
     """Cut by bytes, in order; a row is never divided."""
-    batch: list[Lot[Item]] = []
+    batch: list[Lot] = []
     held = 0
     for lot in lots:
-        if batch and held + lot.size > MOST_BYTES * _FILL:
+        size = lot.size
+        if batch and held + size > _MOST_OF_ITEMS:
             yield batch
             batch, held = [], 0
         batch.append(lot)
-        held += lot.size
+        held += size
     if batch:
         yield batch

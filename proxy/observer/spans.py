@@ -8,22 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from proxy.exchange import Attempt, Exchange, UsageSource
 from proxy.ledger.costs import Cost
 from proxy.names import attributes as names
 from proxy.observer import genai, trace
 from proxy.observer.text import clipped
+from proxy.observer.wire import Kind, Span
 
 MOST_ATTEMPTS = 4
 _LONGEST_NAME = 200
 _METHODS = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "QUERY", "TRACE"})
 _OTHER_METHOD = "_OTHER"
-_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_LARGEST = 2**63
 _PARAMETERS = {
     "max_tokens": names.GEN_AI_REQUEST_MAX_TOKENS,
     "temperature": names.GEN_AI_REQUEST_TEMPERATURE,
@@ -34,40 +31,34 @@ _PARAMETERS = {
 _Value = str | bool | int | float | tuple[str, ...] | None
 
 
-def spans(exchange: Exchange, cost: Cost | None, resource: Resource, scope: InstrumentationScope) -> list[ReadableSpan]:
+def spans(exchange: Exchange, cost: Cost | None) -> list[Span]:
     """All spans of a finished exchange, at most five: of many attempts the first and the last three have one."""
     shown = exchange.attempts
     if len(shown) > MOST_ATTEMPTS:
         shown = (shown[0], *shown[1 - MOST_ATTEMPTS :])
-    found = [_server(exchange, len(exchange.attempts) - len(shown), resource, scope)]
-    return found + [_client(exchange, attempt, cost, resource, scope) for attempt in shown]
+    trace_id, server_id = trace.trace_id(exchange), trace.span_id(exchange)
+    found = [_server(exchange, trace_id, server_id, len(exchange.attempts) - len(shown))]
+    return found + [_client(exchange, attempt, cost, trace_id, server_id) for attempt in shown]
 
 
-def size(span: ReadableSpan) -> int:
-    """About how many bytes a span takes when encoded, rather too many than too few."""
-    held = sum(len(name) + len(str(value).encode()) + 12 for name, value in (span.attributes or {}).items())
-    return 250 + len(span.name.encode()) + len((span.status.description or "").encode()) + held
-
-
-def _server(exchange: Exchange, omitted: int, resource: Resource, scope: InstrumentationScope) -> ReadableSpan:
-    parent = trace.parent_span_id(exchange)
-    return ReadableSpan(
-        name=_name(exchange),
-        context=_context(exchange, trace.span_id(exchange)),
-        parent=None if parent is None else _context(exchange, parent, is_remote=True),
-        resource=resource,
-        attributes=_known(_server_attributes(exchange, omitted)),
-        kind=SpanKind.SERVER,
-        status=_server_status(exchange),
-        start_time=exchange.started_ns,
-        end_time=_at(exchange, exchange.duration_ms or 0.0),
-        instrumentation_scope=scope,
+def _server(exchange: Exchange, trace_id: int, span_id: int, omitted: int) -> Span:
+    parent, failed = trace.parent_span_id(exchange), _server_failed(exchange)
+    return Span(
+        trace_id,
+        span_id,
+        parent,
+        _name(exchange),
+        Kind.SERVER,
+        exchange.started_ns,
+        _at(exchange, exchange.duration_ms or 0.0),
+        _known(_server_attributes(exchange, omitted)),
+        parent_is_remote=parent is not None,
+        failed=failed,
+        failure=_clipped(exchange.error_message) if failed else None,
     )
 
 
-def _client(
-    exchange: Exchange, attempt: Attempt, cost: Cost | None, resource: Resource, scope: InstrumentationScope
-) -> ReadableSpan:
+def _client(exchange: Exchange, attempt: Attempt, cost: Cost | None, trace_id: int, server_id: int) -> Span:
     last = attempt is exchange.attempts[-1]
     started_ms = attempt.started_ms or 0.0
     ended_ms = next(
@@ -76,18 +67,19 @@ def _client(
     attributes = _attempt_attributes(exchange, attempt, last)
     if last and genai.operation_name(exchange.operation) is not None:
         attributes |= _response_attributes(exchange, cost)
-    return ReadableSpan(
-        name=_client_name(exchange),
-        context=_context(exchange, trace.attempt_span_id(exchange, attempt.number, attempt.span_id)),
-        parent=_context(exchange, trace.span_id(exchange)),
-        resource=resource,
-        attributes=_known(attributes),
+    failed = _attempt_error(exchange, attempt, last) is not None
+    return Span(
+        trace_id,
+        trace.attempt_span_id(exchange, attempt.number, attempt.span_id),
+        server_id,
+        _client_name(exchange),
+        Kind.CLIENT,
+        _at(exchange, started_ms),
+        _at(exchange, max(started_ms, ended_ms)),
+        _known(attributes),
         events=_events(exchange) if last else (),
-        kind=SpanKind.CLIENT,
-        status=_client_status(exchange, attempt, last),
-        start_time=_at(exchange, started_ms),
-        end_time=_at(exchange, max(started_ms, ended_ms)),
-        instrumentation_scope=scope,
+        failed=failed,
+        failure=_clipped(attempt.error_message or (exchange.error_message if last else None)) if failed else None,
     )
 
 
@@ -192,21 +184,15 @@ def _parameters(text: str | None) -> dict[str, _Value]:
     return {
         name: given[parameter]
         for parameter, name in _PARAMETERS.items()
-        if isinstance(given.get(parameter), int | float) and not isinstance(given[parameter], bool)
+        if isinstance(given.get(parameter), int | float)
+        and not isinstance(given[parameter], bool)
+        and abs(given[parameter]) < _LARGEST
     }
 
 
-def _server_status(exchange: Exchange) -> Status:
+def _server_failed(exchange: Exchange) -> bool:
     """What the client did wrong (4xx) is no error of a server; an error inside a 200 is one."""
-    if genai.error_type(exchange) is None or (exchange.status is not None and 400 <= exchange.status < 500):
-        return Status(StatusCode.UNSET)
-    return _error(exchange.error_message)
-
-
-def _client_status(exchange: Exchange, attempt: Attempt, last: bool) -> Status:
-    if _attempt_error(exchange, attempt, last) is None:
-        return Status(StatusCode.UNSET)
-    return _error(attempt.error_message or (exchange.error_message if last else None))
+    return genai.error_type(exchange) is not None and not (exchange.status is not None and 400 <= exchange.status < 500)
 
 
 def _attempt_error(exchange: Exchange, attempt: Attempt, last: bool) -> str | None:
@@ -217,17 +203,13 @@ def _attempt_error(exchange: Exchange, attempt: Attempt, last: bool) -> str | No
     return str(attempt.status) if attempt.status is not None and attempt.status >= 400 else None
 
 
-def _error(message: str | None) -> Status:
-    return Status(StatusCode.ERROR, None if message is None else clipped(message))
+def _clipped(text: str | None) -> str | None:
+    return None if text is None else clipped(text)
 
 
-def _events(exchange: Exchange) -> tuple[Event, ...]:
+def _events(exchange: Exchange) -> tuple[tuple[str, int], ...]:
     times = ((names.EVENT_FIRST_BYTE, exchange.first_byte_ms), (names.EVENT_FIRST_TOKEN, exchange.first_token_ms))
-    return tuple(Event(name, timestamp=_at(exchange, ms)) for name, ms in times if ms is not None)
-
-
-def _context(exchange: Exchange, span_id: int, is_remote: bool = False) -> SpanContext:
-    return SpanContext(trace.trace_id(exchange), span_id, is_remote=is_remote, trace_flags=_SAMPLED)
+    return tuple((name, _at(exchange, ms)) for name, ms in times if ms is not None)
 
 
 def _at(exchange: Exchange, ms: float) -> int:

@@ -10,10 +10,10 @@ _CUT = "…"
 
 def clipped(text: str, most: int = MOST_BYTES) -> str:
     """At most `most` bytes of UTF-8, cut between characters and marked; lone surrogates become `?`."""
+    if len(text) <= most and text.isascii():
+        return text
     data = text.encode("utf-8", "replace")
-    if len(data) > most:
-        return data[: most - len(_CUT.encode())].decode("utf-8", "ignore") + _CUT
-    return text if text.isascii() else data.decode()
+    return data.decode() if len(data) <= most else data[: most - len(_CUT.encode())].decode("utf-8", "ignore") + _CUT
 
 
 def printable(text: str, most: int = MOST_BYTES) -> str:

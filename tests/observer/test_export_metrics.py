@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from proxy.names import metrics
-from proxy.observer.export_metrics import Exemplars, metrics_data
+from proxy.observer import export_metrics
+from proxy.observer.export_metrics import Exemplars
 from proxy.observer.health import Point
 from proxy.observer.table import Exemplar, Series, Table
 from tests.receiver import values
@@ -33,19 +31,10 @@ def series() -> list[Series]:
 def sent(
     zero_ns: int | None = None, gauges: tuple[Point, ...] = (), exemplars: Exemplars | None = None
 ) -> dict[str, Metric]:
-    data = metrics_data(
-        series(),
-        gauges,
-        NOW,
-        lambda _: zero_ns,
-        lambda one: one.exemplars if exemplars is None else exemplars,
-        Resource({"service.name": "anthropic-proxy"}),
-        InstrumentationScope("anthropic-proxy"),
+    found = export_metrics.metrics(
+        series(), gauges, NOW, lambda _: zero_ns, lambda one: one.exemplars if exemplars is None else exemplars
     )
-    (resource,) = encode_metrics(data).resource_metrics
-    assert values(resource.resource.attributes) == {"service.name": "anthropic-proxy"}
-    (scope,) = resource.scope_metrics
-    return {metric.name: metric for metric in scope.metrics}
+    return {metric.name: metric for metric in found}
 
 
 def test_counters_are_cumulative_and_monotonic() -> None:
@@ -100,7 +89,4 @@ def test_the_health_family_is_not_sent() -> None:
     draft = table.draft(STARTED)
     draft.add(metrics.READ_ERRORS, 1)
     table.commit(draft)
-    data = metrics_data(
-        table.snapshot(), (), NOW, lambda _: None, lambda _: {}, Resource({}), InstrumentationScope("x")
-    )
-    assert not data.resource_metrics[0].scope_metrics[0].metrics
+    assert export_metrics.metrics(table.snapshot(), (), NOW, lambda _: None, lambda _: {}) == []

@@ -12,7 +12,7 @@ from proxy.ledger.folder import Folder
 from proxy.ledger.processes import hold
 from proxy.observer import given_up
 from proxy.observer.health import Health, points
-from proxy.observer.session import Signal
+from proxy.observer.replies import Signal
 from tests.observer.samples import exchange, ledger, store
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from proxy.ledger import meta
 from proxy.ledger.connect import reader
 from proxy.ledger.folder import Folder
 from proxy.names import metrics
-from proxy.observer.delivery import metric_delivery
+from proxy.observer import wire
+from proxy.observer.delivery import sender_of
 from proxy.observer.metering import Meter
+from proxy.observer.replies import Signal
 from proxy.observer.table import MOST_SERIES, Exemplar, Table
 from proxy.settings.otlp import Exporter
 from tests.kit.process import wait
@@ -51,10 +51,9 @@ def metering(
 ) -> Iterator[Meter]:
     meter = Meter(
         folder.ledger,
-        metric_delivery(Exporter(f"{one.url}/v1/metrics", timeout=timeout_s)),
+        sender_of(Signal.METRICS, Exporter(f"{one.url}/v1/metrics", timeout=timeout_s)),
         lambda: (7, source.table.snapshot(), [(metrics.USAGE_UTILIZATION, ("5h",), 37.5)]),
-        Resource({}),
-        InstrumentationScope("x"),
+        lambda found: wire.request(wire.resource({}), wire.scope("x"), found),
         interval_s=interval_s,
         pace=FAST,
         clock_ns=source.now,

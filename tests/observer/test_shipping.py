@@ -9,20 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from opentelemetry._logs import LogRecord as ApiLogRecord
-from opentelemetry.sdk._logs import ReadableLogRecord
-from opentelemetry.sdk.resources import Resource
 
 from proxy.ledger import cursors, dead_letters, journal
 from proxy.ledger.connect import reader, transaction, writer
 from proxy.ledger.folder import Folder
 from proxy.ledger.journal import JournalRow
 from proxy.ledger.queries import Listed
-from proxy.observer import given_up
-from proxy.observer.delivery import log_delivery
+from proxy.observer import given_up, wire
+from proxy.observer.delivery import sender_of
 from proxy.observer.given_up import Counts
-from proxy.observer.session import Signal
+from proxy.observer.replies import Signal
 from proxy.observer.shipping import Shipper
+from proxy.observer.wire import LogRecord, Severity
 from proxy.settings.otlp import Exporter
 from tests.kit.process import wait
 from tests.observer.samples import (
@@ -227,11 +225,11 @@ def test_an_endpoint_that_hangs_holds_back_no_other(tmp_path: Path) -> None:
             assert cursor(folder, "logs") == 0
 
 
-def _record(row: JournalRow, listed: Listed) -> list[ReadableLogRecord]:
+def _record(row: JournalRow, listed: Listed) -> list[bytes]:
     if row.seq == 2:
         raise ValueError("cannot be made")
     body = json.dumps({"msg": "completed", "request_id": listed.exchange.request_id})
-    return [ReadableLogRecord(ApiLogRecord(timestamp=1, observed_timestamp=1, body=body), Resource({}))]
+    return [wire.log_record(LogRecord(1, Severity.INFO, body, {}, 1, 1))]
 
 
 @contextmanager
@@ -240,8 +238,8 @@ def shipping(folder: Folder, one: Receiver) -> Iterator[None]:
     with closing(writer(folder.ledger)) as conn, transaction(conn):
         cursors.set(conn, "logs", 0)
         cursors.set(conn, "metrics", journal.head(conn))
-    target = log_delivery(Exporter(f"{one.url}/v1/logs"))
-    shipper = Shipper(Signal.LOGS, folder.ledger, target, _record, lambda _: 10, pace=FAST)
+    target = sender_of(Signal.LOGS, Exporter(f"{one.url}/v1/logs"))
+    shipper = Shipper(Signal.LOGS, folder.ledger, target, _record, lambda made: wire.request(b"", b"", made), pace=FAST)
     shipper.start()
     yield
     shipper.stop()

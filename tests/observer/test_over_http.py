@@ -10,22 +10,17 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from proxy.observer.session import NotDelivered, OtlpSession, Signal, Verdict
-from proxy.observer.session import Reply as Judged
+from proxy.observer.over_http import HttpSender
+from proxy.observer.replies import Reply as Judged
+from proxy.observer.replies import Signal, Verdict
+from proxy.settings.otlp import Exporter
 from tests.receiver import Receiver, Reply, partial, receiver
 
 BODY = ExportLogsServiceRequest().SerializeToString()
 
 
 def post(to: Receiver, timeout: float = 5.0) -> Judged:
-    with OtlpSession(Signal.LOGS) as session:
-        try:
-            session.request("POST", f"{to.url}/v1/logs", data=BODY, timeout=timeout)
-        except NotDelivered:
-            assert session.reply is not None
-            assert session.reply.verdict is not Verdict.DELIVERED
-        assert session.reply is not None
-        return session.reply
+    return HttpSender(Signal.LOGS, Exporter(f"{to.url}/v1/logs", timeout=timeout)).send(BODY)
 
 
 def answered(reply: Reply, timeout: float = 5.0) -> Judged:
@@ -159,8 +154,8 @@ def test_a_netrc_does_not_replace_the_credential(tmp_path: Path, monkeypatch: py
     netrc.write_text("machine 127.0.0.1 login somebody password else\n")
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
-    with receiver() as one, OtlpSession(Signal.LOGS) as session:
-        session.request("POST", f"{one.url}/v1/logs", data=BODY, headers={"authorization": "Bearer x"})
+    with receiver() as one:
+        HttpSender(Signal.LOGS, Exporter(f"{one.url}/v1/logs", headers={"authorization": "Bearer x"})).send(BODY)
         assert {name.lower(): value for name, value in one.received[0].headers.items()}["authorization"] == "Bearer x"
 
 
