@@ -50,7 +50,11 @@ def _bars(bars: Sequence[tuple[str, float]], top: int) -> Iterator[str]:
         kind = "bar ours" if name.startswith(PRODUCT) else "bar"
         yield f'<text x="{_NAMES - 8}" y="{y + 12}" text-anchor="end">{escape(name)}</text>'
         yield f'<rect class="{kind}" x="{_NAMES}" y="{y + 2}" width="{length:.1f}" height="{_ROW - 5}" rx="2"/>'
-        yield f'<text x="{_NAMES + length + 5:.1f}" y="{y + 12}">{value:,.3g}</text>'
+        yield f'<text x="{_NAMES + length + 5:.1f}" y="{y + 12}">{_number(value)}</text>'
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _found(run: Run, workload: str, figure: Callable[[Visit], float]) -> list[tuple[str, float]]:
