@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.gate import Gate, Receive, Rejection, Rules, Scope, Send, allowed_hosts, check
-from proxy.serving import server
+from proxy.serving.server import server
 from tests.kit.raw import Connection
 
 RULES = Rules(allowed_hosts=allowed_hosts("127.0.0.1", ("proxy.test",)), max_body=1000)

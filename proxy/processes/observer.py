@@ -18,11 +18,15 @@ from proxy.ledger.folder import Folder
 from proxy.ledger.processes import hold
 from proxy.observer.loop import Observer
 from proxy.observer.terminal import printer
-from proxy.serving import address, on_stop, run, server
+from proxy.serving.connections import Limits
+from proxy.serving.process import address, on_stop, run
+from proxy.serving.server import server
 from proxy.settings.shape import Settings
 
 MAX_POST_BYTES = 65_536
 """Nothing that is posted to the inspector is larger than a form."""
+FORM_S = 30.0
+"""How long that may take to arrive."""
 LAST_PAGES_S = 2.0
 """How long pages under way may take once the process was told to stop."""
 
@@ -92,7 +96,7 @@ async def _inspector(
         max_body=MAX_POST_BYTES,
         links=True,
     )
-    listener = server(Gate(app, rules=rules, refuse=_refuse))
+    listener = server(Gate(app, rules=rules, refuse=_refuse), parser=settings.relay.parser, limits=Limits(body=FORM_S))
     loop = asyncio.get_running_loop()
 
     def stop() -> None:

@@ -20,11 +20,15 @@ from proxy.relay.finish import Finisher
 from proxy.relay.probes import Probes, Readiness
 from proxy.relay.routes import Routes
 from proxy.relay.upstream import Client
-from proxy.serving import Server, on_stop, run, server
+from proxy.serving.connections import Limits
+from proxy.serving.process import connections, on_stop, run
+from proxy.serving.server import Server, server
 from proxy.settings.shape import Settings
 
 TICK_S = 0.1
 """How often late requests are looked for; a late tick is a stall of the event loop."""
+STALL_MARGIN_S = 5.0
+"""The relay ends a client that takes nothing itself, and knows why; the server what the relay is done with."""
 FLUSH_S = 10.0
 """Longest wait for the recorder when a relay ends."""
 
@@ -90,7 +94,16 @@ async def _relay(
         max_headers=settings.relay.max_headers,
         max_uri_bytes=settings.relay.max_uri_bytes,
     )
-    listener = server(Probes(Gate(relay, rules=rules, refuse=relay.refuse), readiness))
+    listener = server(
+        Probes(Gate(relay, rules=rules, refuse=relay.refuse), readiness),
+        parser=settings.relay.parser,
+        limits=Limits(
+            head=settings.relay.client_header_timeout,
+            keep_alive=settings.relay.keep_alive_timeout,
+            stall=settings.relay.client_stall_timeout + STALL_MARGIN_S,
+            connections=connections(settings.relay.max_connections),
+        ),
+    )
     running = Running(relay, readiness, listener, counters)
     on_stop(loop, lambda: _told(running), parent)
     gc.freeze()

@@ -57,14 +57,33 @@ class Relay(Struct, frozen=True, forbid_unknown_fields=True):
     max_body: Annotated[Size, Meta(description="Largest request body; larger ones get 413 before they are read.")] = (
         512 * _MIB
     )
-    max_header_bytes: Annotated[Size, Meta(description="Most bytes of names and values of request headers.")] = (
-        64 * _KIB
-    )
-    max_headers: Annotated[Count, Meta(description="Most request headers.")] = 100
+    max_header_bytes: Annotated[
+        Size,
+        Meta(description="Most bytes of names and values of request headers; a single one is at most 16 KiB on zttp."),
+    ] = 64 * _KIB
+    max_headers: Annotated[Count, Meta(description="Most request headers; zttp takes at most 100.")] = 100
     max_uri_bytes: Annotated[Size, Meta(description="Longest request target.")] = 8 * _KIB
     max_requests: Annotated[
         Count, Meta(description="Requests open at once in one relay process; further ones are refused.")
     ] = 1000
+    max_connections: Annotated[
+        Count,
+        Meta(
+            description="Client connections of a relay process; beyond, those idle longest are closed. Fewer where the"
+            " process may not open two files for each."
+        ),
+    ] = 2000
+    parser: Annotated[
+        Literal["zttp", "h11"],
+        Meta(description="What reads requests on both ports; h11 is slower, and there in case zttp fails somebody."),
+    ] = "zttp"
+    client_header_timeout: Annotated[
+        Wait,
+        Meta(description="Longest wait for the whole headers of a request, from its first byte or from connecting."),
+    ] = 10.0
+    keep_alive_timeout: Annotated[Wait, Meta(description="How long a connection without a request is kept open.")] = (
+        75.0
+    )
     connect_timeout: Annotated[Wait, Meta(description="Longest wait for a connection to the upstream.")] = 10.0
     header_timeout: Annotated[Wait, Meta(description="Longest wait for the upstream's response headers.")] = 600.0
     idle_timeout: Annotated[Wait, Meta(description="Longest silence of the upstream within a response body.")] = 300.0

@@ -17,7 +17,7 @@ import httpx
 from proxy.gate import Gate, Rejection, Rules, allowed_hosts
 from proxy.inspector.app import application
 from proxy.ledger.folder import Folder
-from proxy.serving import server
+from proxy.serving.server import server
 
 TOKEN = "test-token-0123456789"
 CODE = "one-time-code-0123456789"

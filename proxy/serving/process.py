@@ -1,0 +1,70 @@
+"""A process around its event loop: started, told to stop, and how many connections its open files allow."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+FILES_BESIDE_CONNECTIONS = 64
+"""Ledger, locks, counters, pipes, and some to spare."""
+T = TypeVar("T")
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Runs a process's main coroutine on uvloop where there is one."""
+    try:
+        import uvloop
+    except ImportError:
+        factory = asyncio.new_event_loop
+    else:
+        factory = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(main)
+
+
+def on_stop(loop: asyncio.AbstractEventLoop, stop: Callable[[], None], parent: int | None) -> None:
+    """Calls `stop` on SIGTERM, on SIGINT unless a supervisor forwards it, and when the supervisor dies.
+
+    `parent` is the read end of a pipe that the supervisor holds open for its life.
+    """
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    if parent is None:
+        loop.add_signal_handler(signal.SIGINT, stop)
+        return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def gone() -> None:
+        if not os.read(parent, 1):
+            loop.remove_reader(parent)
+            stop()
+
+    loop.add_reader(parent, gone)
+
+
+def connections(wanted: int) -> int:
+    """How many connections there may be: as many as wanted, or what the system's limit on open files allows.
+
+    The limit is raised as far as it may be; each connection counts twice, for its upstream.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if resource.RLIM_INFINITY in (soft, hard) and soft == resource.RLIM_INFINITY:
+        return wanted
+    needed = 2 * wanted + FILES_BESIDE_CONNECTIONS
+    if soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return max(1, min(wanted, (soft - FILES_BESIDE_CONNECTIONS) // 2))
+
+
+def address(sock: socket.socket) -> str:
+    """`host:port` of a listening socket, IPv6 in brackets."""
+    host, port = sock.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
