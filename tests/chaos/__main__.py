@@ -1,0 +1,145 @@
+"""`make chaos`: minutes of agent traffic on two workers while everything fails in random order, then the laws."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+from tests.chaos import acts, verdict
+from tests.chaos.acts import ACTS, Stage
+from tests.chaos.traffic import Traffic
+from tests.kit.conditions import WallClock, tmpfs
+from tests.kit.faultproxy import FaultProxy
+from tests.kit.laws import CANARY
+from tests.kit.paced import Paced, paced
+from tests.kit.process import Proxy, wait
+from tests.kit.raw import address
+from tests.receiver import Receiver, values
+
+_AGENTS = 16
+_DISK_MB = 400
+_RELAY = """
+workers = 2
+connect_timeout = 2
+header_timeout = 8
+idle_timeout = 8
+client_stall_timeout = 8
+drain_seconds = 5
+"""
+
+
+class Telemetry:
+    """Counts the log records that arrive and lets go of everything else."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self.completed: Counter[str] = Counter()
+        self._receiver = receiver
+
+    def harvest(self) -> None:
+        """Takes what has come since the last time."""
+        arrived = list(self._receiver.received)
+        del self._receiver.received[: len(arrived)]
+        for one in arrived:
+            assert CANARY.encode() not in one.body, "a secret left by OTLP"
+            if one.taken and one.signal == "logs":
+                for resource in one.message.resource_logs:  # type: ignore[union-attr]
+                    for record in resource.scope_logs[0].log_records:
+                        if '"msg":"completed"' in record.body.string_value.replace(" ", ""):
+                            self.completed[str(values(record.attributes)["request_id"])] += 1
+
+
+def main(arguments: list[str]) -> int:
+    """Prints the seed, each trouble as it begins, and what the laws found."""
+    parser = argparse.ArgumentParser(prog="chaos", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=20)
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
+    given = parser.parse_args(arguments)
+    print(f"seed {given.seed}: repeat with --seed {given.seed} --minutes {given.minutes:g}", flush=True)
+    with tempfile.TemporaryDirectory() as name, _installation(Path(name), given.seed) as (stage, upstream):
+        telemetry = Telemetry(stage.receiver)
+        traffic = Traffic(address(stage.proxy.base_url), _AGENTS, given.seed)
+        traffic.start()
+        _storm(stage, given.minutes * 60, telemetry)
+        traffic.stop(90)
+        wait(lambda: len(stage.proxy.relays) == 2, "both relays to be back", 60)
+        _until_quiet(stage, telemetry)
+        found = verdict.judge(stage, traffic.crowd, upstream.seen(), telemetry.completed)
+    for what, figure in found.items():
+        print(f"{what:42}{figure}")
+    print("all laws hold")
+    return 0
+
+
+@contextmanager
+def _installation(folder: Path, seed: int) -> Iterator[tuple[Stage, Paced]]:
+    with ExitStack() as stack:
+        if os.geteuid() == 0:
+            stack.enter_context(tmpfs(folder, _DISK_MB))
+        else:
+            print("not root: the disk will not fill up", flush=True)
+        clock = WallClock(folder)
+        receiver = Receiver()
+        receiver.start()
+        stack.callback(receiver.stop)
+        upstream = stack.enter_context(paced())
+        line = stack.enter_context(FaultProxy(address(upstream.url)).running())
+        environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url, "OTEL_METRIC_EXPORT_INTERVAL": "2000", **clock.env}
+        proxy = Proxy(folder, line.url, relay=_RELAY, env=environment)
+        stack.enter_context(proxy.running())
+        yield Stage(proxy, line, receiver, clock, random.Random(seed)), upstream
+
+
+def _storm(stage: Stage, seconds: float, telemetry: Telemetry) -> None:
+    """Up to two troubles at a time, each for some seconds."""
+    begun = time.monotonic()
+    running: dict[str, threading.Thread] = {}
+    while time.monotonic() - begun < seconds:
+        running = {name: thread for name, thread in running.items() if thread.is_alive()}
+        if len(running) < 2:
+            name = stage.chance.choice(acts.possible(set(running)))
+            hold = stage.chance.uniform(0.5, 9)
+            print(f"{time.monotonic() - begun:7.1f} s  {name} for {hold:.1f} s", flush=True)
+            running[name] = threading.Thread(target=_hold, args=(ACTS[name](stage), hold))
+            running[name].start()
+        telemetry.harvest()
+        time.sleep(stage.chance.uniform(0.2, 3))
+    for thread in running.values():
+        thread.join()
+
+
+def _hold(act: AbstractContextManager[object], seconds: float) -> None:
+    with act:
+        time.sleep(seconds)
+
+
+def _until_quiet(stage: Stage, telemetry: Telemetry) -> None:
+    """Everything closed and sent."""
+    sql = "SELECT count(*) AS n FROM exchanges WHERE outcome IS NULL"
+
+    def quiet() -> bool:
+        telemetry.harvest()
+        sent = {row["request_id"] for row in stage.proxy.rows("SELECT request_id FROM exchanges")}
+        return stage.proxy.rows(sql)[0]["n"] == 0 and sent <= telemetry.completed.keys()
+
+    wait(_unhurried(quiet), "every record to be closed and sent", 180)
+
+
+def _unhurried(condition: Callable[[], bool]) -> Callable[[], bool]:
+    def looked() -> bool:
+        time.sleep(0.5)
+        return condition()
+
+    return looked
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,211 @@
+"""What fails: each act is a trouble that holds while its block runs and is over after it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from tests.kit.conditions import WallClock, filled
+from tests.kit.faultproxy import BLACKHOLE, Fault, FaultProxy
+from tests.kit.process import Proxy
+from tests.receiver import Receiver, Reply
+
+DAY_S = 86_400
+
+
+@dataclass
+class Stage:
+    """The installation under test, and what was done to it."""
+
+    proxy: Proxy
+    upstream: FaultProxy
+    receiver: Receiver
+    clock: WallClock
+    chance: random.Random
+    kills: list[tuple[float, float | None]] = field(default_factory=list)
+    """When a relay was killed, and since when its ledger could not be written at that time; monotonic."""
+    unwritable_since: float | None = None
+    """When the ledger became unwritable; None while it can be written."""
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextlib.contextmanager
+    def unwritable(self) -> Iterator[None]:
+        """Notes that nothing can be committed now."""
+        self.unwritable_since = time.monotonic()
+        try:
+            yield
+        finally:
+            self.unwritable_since = None
+
+    def a_relay(self) -> str:
+        """One of the relay processes."""
+        return self.chance.choice(sorted(self.proxy.relays) or ["supervisor"])
+
+
+Act = Callable[[Stage], AbstractContextManager[object]]
+
+_LINES = (
+    Fault(latency=0.4),
+    Fault(bytes_per_s=4_000),
+    Fault(slice=7, gap=0.001),
+    Fault(then="reset", after=900),
+    Fault(then="close", after=1_500),
+    BLACKHOLE,
+)
+_ANSWERS = (
+    Reply(hang=True),
+    Reply(drop=True),
+    Reply(status=503, headers={"retry-after": "1"}),
+    Reply(status=429),
+    Reply(status=500),
+    Reply(status=302, headers={"location": "http://127.0.0.1:9/"}),
+    Reply(body=b"<html>", content_type="text/html"),
+    Reply(raw=b"HTTP/1.1 200 OK\r\ncontent-le"),
+)
+
+
+@contextlib.contextmanager
+def upstream_line(stage: Stage) -> Iterator[None]:
+    """The line to the upstream is slow, cut or dead, in one direction or both."""
+    fault = stage.chance.choice(_LINES)
+    directions = stage.chance.choice((("up",), ("down",), ("up", "down")))
+    stage.upstream.set(**dict.fromkeys(directions, fault))
+    try:
+        yield
+    finally:
+        stage.upstream.set()
+        stage.upstream.cut()
+
+
+@contextlib.contextmanager
+def collector_gone(stage: Stage) -> Iterator[None]:
+    """Nobody listens where telemetry goes."""
+    stage.receiver.stop()
+    try:
+        yield
+    finally:
+        stage.receiver.start()
+
+
+@contextlib.contextmanager
+def collector_odd(stage: Stage) -> Iterator[None]:
+    """The collector answers what is no success."""
+    reply = stage.chance.choice(_ANSWERS)
+    for signal in ("logs", "traces", "metrics"):
+        stage.receiver.always(signal, reply)
+    try:
+        yield
+    finally:
+        for signal in ("logs", "traces", "metrics"):
+            stage.receiver.always(signal, None)
+
+
+@contextlib.contextmanager
+def disk_full(stage: Stage) -> Iterator[None]:
+    """Not a byte is left on the ledger's disk."""
+    with stage.unwritable(), filled(stage.proxy.data.parent):
+        yield
+
+
+@contextlib.contextmanager
+def ledger_locked(stage: Stage) -> Iterator[None]:
+    """A stranger holds the write lock."""
+    with contextlib.closing(sqlite3.connect(stage.proxy.data / "ledger.sqlite3", timeout=10)) as conn:
+        conn.isolation_level = None
+        with contextlib.suppress(sqlite3.OperationalError), stage.unwritable():
+            conn.execute("BEGIN IMMEDIATE")
+            yield
+            conn.execute("ROLLBACK")
+            return
+        yield
+
+
+@contextlib.contextmanager
+def long_reader(stage: Stage) -> Iterator[None]:
+    """A stranger reads and reads, so that the write-ahead log cannot be cut."""
+    with contextlib.closing(sqlite3.connect(f"file:{stage.proxy.data}/ledger.sqlite3?mode=ro", uri=True)) as conn:
+        conn.execute("BEGIN")
+        conn.execute("SELECT count(*) FROM exchanges").fetchone()
+        yield
+
+
+@contextlib.contextmanager
+def observer_killed(stage: Stage) -> Iterator[None]:
+    """kill -9 of the observer."""
+    with contextlib.suppress(KeyError, ProcessLookupError):
+        stage.proxy.kill("observer")
+    yield
+
+
+@contextlib.contextmanager
+def relay_killed(stage: Stage) -> Iterator[None]:
+    """kill -9 of a relay."""
+    with contextlib.suppress(KeyError, ProcessLookupError):
+        stage.kills.append((time.monotonic(), stage.unwritable_since))
+        stage.proxy.kill(stage.a_relay())
+    yield
+
+
+def _suspended(choose: Callable[[Stage], str]) -> Act:
+    @contextlib.contextmanager
+    def act(stage: Stage) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(KeyError, ProcessLookupError):
+                stack.enter_context(_survived(stage.proxy.suspended(choose(stage))))
+            yield
+
+    return act
+
+
+@contextlib.contextmanager
+def _survived(suspension: AbstractContextManager[int]) -> Iterator[None]:
+    """A process that was killed while it did not run cannot be told to go on."""
+    with contextlib.suppress(ProcessLookupError), suspension:
+        yield
+
+
+@contextlib.contextmanager
+def clock_jumps(stage: Stage) -> Iterator[None]:
+    """The wall clock is a day or an hour off."""
+    stage.clock.move(stage.chance.choice((-DAY_S, -3_600, 3_600, DAY_S)))
+    try:
+        yield
+    finally:
+        stage.clock.move(0)
+
+
+ACTS: dict[str, Act] = {
+    "upstream": upstream_line,
+    "collector gone": collector_gone,
+    "collector odd": collector_odd,
+    "disk full": disk_full,
+    "ledger locked": ledger_locked,
+    "long reader": long_reader,
+    "observer killed": observer_killed,
+    "observer suspended": _suspended(lambda stage: "observer"),
+    "relay killed": relay_killed,
+    "relay suspended": _suspended(Stage.a_relay),
+    "clock": clock_jumps,
+}
+
+EXCLUSIVE = (
+    {"collector gone", "collector odd"},
+    {"disk full", "ledger locked"},
+    {"observer killed", "observer suspended"},
+    {"relay killed", "relay suspended"},
+)
+"""What cannot be at the same time."""
+
+
+def possible(running: set[str]) -> list[str]:
+    """Acts that may begin beside those that run; without a disk of their own, the disk stays as it is."""
+    barred = running.union(*(group for group in EXCLUSIVE if group & running))
+    without = set() if os.geteuid() == 0 else {"disk full"}
+    return sorted(ACTS.keys() - barred - without)
