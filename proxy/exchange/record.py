@@ -12,6 +12,9 @@ FINISH_REASONS = {
     "stop_sequence": "stop",
     "max_tokens": "length",
     "tool_use": "tool_calls",
+    "function_call": "tool_calls",
+    "completed": "stop",
+    "max_output_tokens": "length",
 }
 """The wire's finish reasons that have a dialect-free name; all others stay as they are."""
 

@@ -7,6 +7,9 @@ from typing import Protocol
 from proxy.reading.anthropic.message import MessageMeaning
 from proxy.reading.framing import Meaning
 from proxy.reading.jsontext import Json
+from proxy.reading.openai.chat import ChatMeaning
+from proxy.reading.openai.plain import EmbeddingsMeaning, ImagesMeaning
+from proxy.reading.openai.responses import ResponsesMeaning
 
 
 class Rebuilding(Meaning, Protocol):
@@ -22,6 +25,10 @@ class _Kind(Protocol):
 
 _KINDS: dict[tuple[str, str], _Kind] = {
     ("messages", "anthropic"): MessageMeaning,
+    ("chat", "openai"): ChatMeaning,
+    ("responses", "openai"): ResponsesMeaning,
+    ("embeddings", "openai"): EmbeddingsMeaning,
+    ("images", "openai"): ImagesMeaning,
 }
 
 

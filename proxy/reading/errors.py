@@ -1,4 +1,4 @@
-"""Error answers and error events, in Anthropic's shape or in whatever a gateway makes of it."""
+"""Error answers and error events, in Anthropic's or OpenAI's shape or in whatever a gateway makes of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from proxy.reading.jsontext import Json, Unreadable, parse, shaped
 from proxy.reading.problems import Problems
 from proxy.reading.sse import Event
 
-PUBLISHED_TYPES = frozenset(
+ANTHROPIC_TYPES = frozenset(
     {
         "api_error",
         "authentication_error",
@@ -29,6 +29,32 @@ PUBLISHED_TYPES = frozenset(
     }
 )
 """Anthropic's `error.type` values (https://docs.claude.com/en/api/errors and the SDK's exceptions)."""
+OPENAI_TYPES = frozenset(
+    {
+        "bio_policy",
+        "content_filter",
+        "content_policy_violation",
+        "context_length_exceeded",
+        "data_residency_mismatch",
+        "failed_to_download_image",
+        "image_content_policy_violation",
+        "image_generation_user_error",
+        "image_too_large",
+        "insufficient_quota",
+        "invalid_api_key",
+        "invalid_image",
+        "invalid_prompt",
+        "misalignment_policy_violation",
+        "model_not_found",
+        "rate_limit_exceeded",
+        "server_error",
+        "unsupported_image_media_type",
+        "vector_store_timeout",
+    }
+)
+"""OpenAI's `error.type` values, and those of `error.code` that stand where a type is missing or says only `tokens`
+or `requests` (https://platform.openai.com/docs/guides/error-codes and the SDK's ResponseError)."""
+PUBLISHED_TYPES = ANTHROPIC_TYPES | OPENAI_TYPES
 OTHER_TYPE = "other"
 
 
@@ -46,6 +72,7 @@ class ErrorFields(msgspec.Struct):
     """The fields of a JSON body in which an error can stand."""
 
     error: object = None
+    code: object = None
     message: object = None
     detail: object = None
     request_id: object = None
@@ -98,19 +125,22 @@ class ErrorBody:
 
 
 def error_facts(body: Json) -> ErrorFacts:
-    """Read the payload of an error: Anthropic's shape, else a message wherever gateways put one."""
+    """Read the payload of an error: a provider's shape, else a message wherever gateways put one.
+
+    The type goes before the code, which OpenAI's streams send alone.
+    """
     if not isinstance(body, dict):
         return ErrorFacts(OTHER_TYPE)
     error = body.get("error")
     inner = error if isinstance(error, dict) else {}
-    kind = inner.get("type")
+    kinds = (inner.get("type"), inner.get("code"), body.get("code"), body.get("type"))
     for message in (inner.get("message"), error, body.get("message"), body.get("detail")):
         if isinstance(message, str) and message:
             break
     else:
         message = None
     return ErrorFacts(
-        kind if isinstance(kind, str) and kind in PUBLISHED_TYPES else OTHER_TYPE,
+        next((kind for kind in kinds if isinstance(kind, str) and kind in PUBLISHED_TYPES), OTHER_TYPE),
         message[:MAX_MESSAGE_CHARS] if message else None,
         word(body.get("request_id")),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 ANTHROPIC = "anthropic"
 OPENAI = "openai"
 
@@ -15,6 +17,8 @@ _CALLS = {
     "images/edits": ("images", OPENAI),
     "images/variations": ("images", OPENAI),
 }
+_BEFORE = re.compile(r".*/(?:v1|openai(?:/deployments/[^/]+)?)/", re.DOTALL)
+"""What may stand before the name of an operation; the second form is that of Azure and of Google's compatible API."""
 _FAMILIES: tuple[tuple[str, tuple[str, str | None]], ...] = (
     ("messages/batches", ("batches", ANTHROPIC)),
     ("batches", ("batches", OPENAI)),
@@ -28,8 +32,8 @@ def operation(method: str, path: str) -> tuple[str, str | None]:
 
     The path is without the query; anything may stand before its last `/v1/`, and clients of OpenAI's may omit that.
     """
-    _, found, rest = path.rpartition("/v1/")
-    rest = (rest if found else path).strip("/")
+    before = _BEFORE.match(path)
+    rest = path[before.end() if before else 0 :].strip("/")
     call = _CALLS.get(rest)
     if call is not None:
         return call if method == "POST" else ("other", call[1])

@@ -30,16 +30,32 @@ class _Body(msgspec.Struct):
     stream: object = None
     metadata: object = None
     messages: msgspec.Raw = msgspec.Raw()
+    input: msgspec.Raw = msgspec.Raw()
     tools: msgspec.Raw = msgspec.Raw()
     max_tokens: msgspec.Raw = msgspec.Raw()
     max_completion_tokens: msgspec.Raw = msgspec.Raw()
     max_output_tokens: msgspec.Raw = msgspec.Raw()
     thinking: msgspec.Raw = msgspec.Raw()
     output_config: msgspec.Raw = msgspec.Raw()
+    reasoning: msgspec.Raw = msgspec.Raw()
     reasoning_effort: msgspec.Raw = msgspec.Raw()
+    verbosity: msgspec.Raw = msgspec.Raw()
+    text: msgspec.Raw = msgspec.Raw()
     temperature: msgspec.Raw = msgspec.Raw()
     top_p: msgspec.Raw = msgspec.Raw()
     top_k: msgspec.Raw = msgspec.Raw()
+    n: msgspec.Raw = msgspec.Raw()
+    seed: msgspec.Raw = msgspec.Raw()
+    stream_options: msgspec.Raw = msgspec.Raw()
+    store: msgspec.Raw = msgspec.Raw()
+    background: msgspec.Raw = msgspec.Raw()
+    truncation: msgspec.Raw = msgspec.Raw()
+    parallel_tool_calls: msgspec.Raw = msgspec.Raw()
+    previous_response_id: msgspec.Raw = msgspec.Raw()
+    encoding_format: msgspec.Raw = msgspec.Raw()
+    dimensions: msgspec.Raw = msgspec.Raw()
+    size: msgspec.Raw = msgspec.Raw()
+    quality: msgspec.Raw = msgspec.Raw()
     tool_choice: msgspec.Raw = msgspec.Raw()
     service_tier: msgspec.Raw = msgspec.Raw()
     speed: msgspec.Raw = msgspec.Raw()
@@ -50,7 +66,10 @@ class _Body(msgspec.Struct):
 
 
 class _Message(msgspec.Struct, gc=False):
+    """A message, or an input item, of which a tool's output may hold images too."""
+
     content: msgspec.Raw = msgspec.Raw()
+    output: msgspec.Raw = msgspec.Raw()
 
 
 class _Block(msgspec.Struct, gc=False):
@@ -58,8 +77,12 @@ class _Block(msgspec.Struct, gc=False):
     content: msgspec.Raw = msgspec.Raw()
 
 
+_IMAGES = frozenset({"image", "image_url", "input_image"})
+"""Block types of images, in all dialects."""
 _PARAMETERS = tuple(
-    name for name in _Body.__struct_fields__ if name not in ("model", "stream", "metadata", "messages", "tools")
+    name
+    for name in _Body.__struct_fields__
+    if name not in ("model", "stream", "metadata", "messages", "input", "tools")
 )
 
 
@@ -80,7 +103,7 @@ class PromptFacts:
 
 
 def prompt_facts(body: bytes, problems: Problems, *, counted: bool) -> PromptFacts:
-    """Read a JSON body, in the Anthropic shape of `messages` and `tools` if `counted`. Raises Unreadable."""
+    """Read a JSON body, counting its `messages` (or `input` items) and `tools` if `counted`. Raises Unreadable."""
     if len(body) > _DENSE_ABOVE_BYTES and body.count(b"{") * _DENSE_BYTES_PER_OBJECT > len(body):
         raise Unreadable("too many objects to read")
     fields = shaped(body, _Body)
@@ -99,14 +122,23 @@ def prompt_facts(body: bytes, problems: Problems, *, counted: bool) -> PromptFac
 
 
 def _counted(facts: PromptFacts, fields: _Body, problems: Problems) -> PromptFacts:
-    messages = _elements(fields.messages, "messages", problems)
+    messages = _conversation(fields, problems)
     tools = _elements(fields.tools, "tools", problems)
     return replace(
         facts,
         message_count=None if messages is None else len(messages),
         tool_count=None if tools is None else len(tools),
-        image_count=None if messages is None else sum(_images(message.content) for message in messages),
+        image_count=None if messages is None else sum(_images(one.content) + _images(one.output) for one in messages),
     )
+
+
+def _conversation(fields: _Body, problems: Problems) -> list[_Message] | None:
+    """Return the messages, or input items; an input that is one text is one message."""
+    if not _size(fields.input):
+        return _elements(fields.messages, "messages", problems)
+    if bytes(memoryview(fields.input)[:1]) == b'"':
+        return [_Message()]
+    return _elements(fields.input, "input", problems)
 
 
 def _elements(raw: msgspec.Raw, name: str, problems: Problems) -> list[_Message] | None:
@@ -128,7 +160,7 @@ def _images(content: msgspec.Raw, depth: int = 1) -> int:
     except Unreadable:
         return 0
     inside = sum(_images(block.content, depth - 1) for block in blocks) if depth else 0
-    return inside + sum(block.type == "image" for block in blocks)
+    return inside + sum(block.type in _IMAGES for block in blocks)
 
 
 def _parameters(fields: _Body) -> str | None:

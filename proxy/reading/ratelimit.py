@@ -1,6 +1,7 @@
 """Rate-limit headers: windows of subscriptions, per-minute limits of API keys, and how long to wait.
 
-Unified utilizations are fractions on the wire and percents here; resets are Unix seconds here.
+Unified utilizations are fractions on the wire and percents here; resets are Unix seconds here, where OpenAI and
+compatible servers send the time that is left.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ UNKNOWN_ACCOUNT = "unknown"
 _WINDOW = re.compile(r"anthropic-ratelimit-unified-([a-z0-9_]{1,16})-(utilization|reset|status)")
 _NOT_WINDOWS = frozenset({"overage", "fallback", "representative", "grace", "slow"})
 _LIMIT = re.compile(r"anthropic-ratelimit-(requests|tokens|input-tokens|output-tokens)-(limit|remaining|reset)")
+_OPENAI_LIMIT = re.compile(r"x-ratelimit-(?=[a-z]+-(requests|tokens)$)(limit|remaining|reset)-.*")
 _RATELIMIT = re.compile(
     r"(anthropic-(ratelimit|priority|fast)-|x-ratelimit-|x-codex-).*|retry-after(-ms)?|x-should-retry"
 )
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,20})?")
+_DURATION = re.compile(
+    r"(?=[0-9])(?:([0-9]{1,5})h)?(?:([0-9]{1,5})m(?!s))?(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)s)?(?:([0-9]{1,9}(?:\.[0-9]{1,9})?)ms)?"
+)
+"""As Go writes them: `6m0s`, `1h30m`, `33.023s`, `547ms`."""
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _STATUS = re.compile(r"[a-z_]{1,32}")
 
@@ -84,16 +90,17 @@ def _grouped(headers: Headers, pattern: re.Pattern[str]) -> dict[str, dict[str, 
 
 
 def _limits(headers: Headers, account: str, now: float) -> Iterable[LimitReading]:
-    for kind, sent in _grouped(headers, _LIMIT).items():
-        reading = LimitReading(
-            account=account,
-            kind=kind.replace("-", "_"),
-            limit=_integer(sent.get("limit")),
-            remaining=_integer(sent.get("remaining")),
-            resets_at=_reset(sent.get("reset"), now),
-        )
-        if (reading.limit, reading.remaining, reading.resets_at) != (None, None, None):
-            yield reading
+    for pattern, reset in ((_LIMIT, _reset), (_OPENAI_LIMIT, _left)):
+        for kind, sent in _grouped(headers, pattern).items():
+            reading = LimitReading(
+                account=account,
+                kind=kind.replace("-", "_"),
+                limit=_integer(sent.get("limit")),
+                remaining=_integer(sent.get("remaining")),
+                resets_at=reset(sent.get("reset"), now),
+            )
+            if (reading.limit, reading.remaining, reading.resets_at) != (None, None, None):
+                yield reading
 
 
 def _percent(text: str | None) -> float | None:
@@ -117,6 +124,21 @@ def _reset(text: str | None, now: float) -> int | None:
     except (ValueError, OverflowError):
         return None
     return math.ceil(at) if abs(at - now) <= MAX_RESET_DISTANCE_SECONDS else None
+
+
+def _left(text: str | None, now: float) -> int | None:
+    """Return Unix seconds of a time that is left: a Go duration, or plain seconds as Azure sends them."""
+    if text is None:
+        return None
+    parts = _DURATION.fullmatch(text)
+    if _NUMBER.fullmatch(text):
+        seconds = float(text)
+    elif parts:
+        hours, minutes, rest, milliseconds = (float(part or 0) for part in parts.groups())
+        seconds = hours * 3600 + minutes * 60 + rest + milliseconds / 1000
+    else:
+        return None
+    return math.ceil(now + seconds) if seconds <= MAX_RESET_DISTANCE_SECONDS else None
 
 
 def _iso(text: str) -> float:

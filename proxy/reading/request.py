@@ -10,14 +10,15 @@ from proxy.exchange import Headers
 from proxy.reading.encodings import decode, is_encoded
 from proxy.reading.facts import word
 from proxy.reading.jsontext import Json, Unreadable, compact, parse
-from proxy.reading.operations import ANTHROPIC
 from proxy.reading.operations import operation as operation
 from proxy.reading.problems import Problems
 from proxy.reading.prompt import PromptFacts, prompt_facts
 
 MAX_CUSTOMER_DATA_BYTES = 4096
 _READ = frozenset({"messages", "count_tokens", "chat", "responses", "embeddings", "images"})
-_STREAMING = frozenset({"messages", "chat", "responses"})
+_COUNTED = frozenset({"messages", "count_tokens", "chat", "responses"})
+"""Operations with a conversation."""
+_STREAMING = frozenset({"messages", "chat", "responses", "images"})
 _UUID = "[0-9a-fA-F-]{36}"
 _OLD_USER_ID = re.compile(f"_account_({_UUID})?_session_({_UUID})$")
 _COMMENT = re.compile(r"\([^)]*\)")
@@ -63,7 +64,7 @@ def request_facts(
     named = {name.lower(): value for name, value in reversed(headers)}
     prompt = PromptFacts()
     if body is not None and what in _READ and not _is_form(named):
-        prompt = _prompt(body, content_encoding, problems, counted=dialect == ANTHROPIC)
+        prompt = _prompt(body, content_encoding, problems, counted=what in _COUNTED)
         if what in _STREAMING and prompt.readable:
             prompt = replace(prompt, stream=bool(prompt.stream))
     account_uuid, session_id = _identity(prompt.user_id)

@@ -55,7 +55,16 @@ def test_overhead_is_neither_connecting_nor_waiting_for_the_upload() -> None:
 
 @pytest.mark.parametrize(
     ("wire", "normalized"),
-    [("end_turn", "stop"), ("max_tokens", "length"), ("tool_use", "tool_calls"), ("refusal", "refusal"), (None, None)],
+    [
+        ("end_turn", "stop"),
+        ("max_tokens", "length"),
+        ("tool_use", "tool_calls"),
+        ("refusal", "refusal"),
+        ("completed", "stop"),
+        ("max_output_tokens", "length"),
+        ("function_call", "tool_calls"),
+        (None, None),
+    ],
 )
 def test_finish_reasons_have_a_dialect_free_name(wire: str | None, normalized: str | None) -> None:
     """S2-88"""

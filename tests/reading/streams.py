@@ -154,12 +154,13 @@ def read(
     content_encoding: str | None = None,
     status: int = 200,
     operation: str = "messages",
+    dialect: str = "anthropic",
     limit: int | None = None,
 ) -> ResponseFacts:
     """Read a response; piece number n arrives n + 1 milliseconds after the start."""
     reading = reader(
         operation=operation,
-        dialect="anthropic",
+        dialect=dialect,
         content_type=content_type,
         content_encoding=content_encoding,
         status=status,

@@ -6,10 +6,23 @@ import pytest
 
 from proxy.reading.anthropic.message import MessageMeaning
 from proxy.reading.dialects import meaning_of
+from proxy.reading.openai.chat import ChatMeaning
+from proxy.reading.openai.plain import EmbeddingsMeaning, ImagesMeaning
+from proxy.reading.openai.responses import ResponsesMeaning
 
 
-def test_messages_are_anthropics() -> None:
-    assert isinstance(meaning_of("messages", "anthropic"), MessageMeaning)
+@pytest.mark.parametrize(
+    ("operation", "dialect", "kind"),
+    [
+        ("messages", "anthropic", MessageMeaning),
+        ("chat", "openai", ChatMeaning),
+        ("responses", "openai", ResponsesMeaning),
+        ("embeddings", "openai", EmbeddingsMeaning),
+        ("images", "openai", ImagesMeaning),
+    ],
+)
+def test_operation_of_a_dialect_has_its_meaning(operation: str, dialect: str, kind: type) -> None:
+    assert type(meaning_of(operation, dialect)) is kind
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,21 @@ def test_published_types_are_kept(kind: str) -> None:
         ({"detail": "M"}, ErrorFacts("other", "M")),
         ({"error": {"type": ["x"], "message": 5}, "request_id": 7}, ErrorFacts("other")),
         ({"error": None}, ErrorFacts("other")),
+        (
+            {"error": {"message": "M", "type": "tokens", "param": None, "code": "rate_limit_exceeded"}},
+            ErrorFacts("rate_limit_exceeded", "M"),
+        ),
+        (
+            {"error": {"message": "M", "type": "insufficient_quota", "code": "insufficient_quota"}},
+            ErrorFacts("insufficient_quota", "M"),
+        ),
+        (
+            {"error": {"message": "M", "type": "invalid_request_error", "code": "context_length_exceeded"}},
+            ErrorFacts("invalid_request_error", "M"),
+        ),
+        ({"error": {"code": "429", "message": "M"}}, ErrorFacts("other", "M")),
+        ({"type": "error", "code": "server_error", "message": "M", "param": None}, ErrorFacts("server_error", "M")),
+        ({"object": "error", "message": "M", "type": "BadRequestError", "code": 400}, ErrorFacts("other", "M")),
         ([], ErrorFacts("other")),
         ({"error": {"message": "x" * 10_000}}, ErrorFacts("other", "x" * 4096)),
     ],

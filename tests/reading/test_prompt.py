@@ -72,7 +72,38 @@ def test_whole_request_gives_its_facts() -> None:
     )
 
 
-def test_lists_of_another_dialect_are_not_counted() -> None:
+def test_chat_is_counted_with_the_images_of_its_parts() -> None:
+    image: Json = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    read, problem = facts(
+        {
+            "model": "gpt-5",
+            "n": 2,
+            "stream_options": {"include_usage": True},
+            "messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, image]}, {"role": "assistant"}],
+            "tools": [{"type": "function", "function": {"name": "f"}}],
+        }
+    )
+    assert (read.message_count, read.tool_count, read.image_count, problem) == (2, 1, 1, None)
+    assert json.loads(read.parameters or "") == {"n": 2, "stream_options": {"include_usage": True}}
+
+
+@pytest.mark.parametrize(
+    ("given", "messages", "images"),
+    [
+        ("hello", 1, 0),
+        ([], 0, 0),
+        ([{"role": "user", "content": [{"type": "input_image", "image_url": "x"}]}, {"type": "reasoning"}], 2, 1),
+        ([{"type": "function_call_output", "output": [{"type": "input_image"}]}], 1, 1),
+        ([{"type": "function_call_output", "output": "text"}], 1, 0),
+    ],
+)
+def test_items_of_a_response_are_counted_as_messages(given: Json, messages: int, images: int) -> None:
+    read, problem = facts({"model": "gpt-5", "input": given, "reasoning": {"effort": "low"}})
+    assert (read.message_count, read.image_count, problem) == (messages, images, None)
+    assert json.loads(read.parameters or "") == {"reasoning": {"effort": "low"}}
+
+
+def test_lists_of_other_operations_are_not_counted() -> None:
     read, _ = facts({"model": "gpt-5", "messages": [{"role": "user", "content": "x"}]}, counted=False)
     assert read == PromptFacts(readable=True, model="gpt-5")
 
@@ -83,6 +114,7 @@ def test_lists_of_another_dialect_are_not_counted() -> None:
         ({"messages": "x"}, "messages: not readable as JSON: Expected `array`, got `str`"),
         ({"messages": [1]}, "messages: not readable as JSON: Expected `object`, got `int` - at `$[0]`"),
         ({"tools": {}}, "tools: not readable as JSON: Expected `array`, got `object`"),
+        ({"input": 5}, "input: not readable as JSON: Expected `array`, got `int`"),
         ({"model": 5}, "model is not a name"),
     ],
 )
@@ -155,7 +187,9 @@ def test_large_prompt_is_not_copied_into_strings() -> None:
 
 
 @settings(max_examples=80, deadline=None)
-@given(st.dictionaries(st.sampled_from(["model", "stream", "messages", "tools", "metadata", "thinking"]), VALUES))
+@given(
+    st.dictionaries(st.sampled_from(["model", "stream", "messages", "input", "tools", "metadata", "thinking"]), VALUES)
+)
 def test_any_object_is_read(body: dict[str, Json]) -> None:
     data = json.dumps(body).encode()
     read, _ = facts(data)

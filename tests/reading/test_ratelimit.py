@@ -230,3 +230,53 @@ def test_any_values_are_read_or_ignored(headers: list[tuple[str, str]]) -> None:
         assert window.utilization is None or 0 <= window.utilization < float("inf")
     wait = retry_after(tuple(headers), NOW)
     assert wait is None or wait >= 0
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("6ms", 1),
+        ("1s", 1),
+        ("547ms", 1),
+        ("33.023s", 34),
+        ("6m0s", 360),
+        ("2m52.8s", 173),
+        ("1h30m", 5400),
+        ("64", 64),
+        ("0s", 0),
+        ("", None),
+        ("s", None),
+        ("-5s", None),
+        ("5 s", None),
+        ("1s1m", None),
+        ("2026-01-01T00:00:00Z", None),
+        ("99999h", None),
+        ("NaN", None),
+    ],
+)
+def test_time_left_of_a_limit_becomes_a_time(text: str, seconds: int | None) -> None:
+    """Wire facts 7.5; rounded up: before, the reset has not happened."""
+    headers: Headers = (("X-RateLimit-Reset-Tokens", text), ("x-ratelimit-limit-tokens", "10"))
+    at = None if seconds is None else int(NOW) + seconds
+    assert readings(headers, "acct", NOW)[1] == (LimitReading("acct", "tokens", 10, None, at),)
+
+
+def test_limits_of_a_sample_are_read() -> None:
+    assert readings(vector("openai_chat_json").headers, "acct", NOW) == (
+        (),
+        (
+            LimitReading("acct", "requests", 10_000, 9_999, int(NOW) + 1),
+            LimitReading("acct", "tokens", 30_000_000, 29_999_000, int(NOW) + 91),
+        ),
+    )
+
+
+def test_what_is_left_may_be_negative_and_a_limit_zero() -> None:
+    """Azure; wire facts 7.5."""
+    headers: Headers = (("x-ratelimit-remaining-tokens", "-27689"), ("x-ratelimit-limit-tokens", "0"))
+    assert readings(headers, "acct", NOW)[1] == (LimitReading("acct", "tokens", 0, -27689, None),)
+
+
+@pytest.mark.parametrize("name", ["x-ratelimit-reset", "x-ratelimit-limit-requests-day", "x-ratelimit-used-tokens"])
+def test_limits_of_other_names_are_no_readings(name: str) -> None:
+    assert readings(((name, "5"),), "acct", NOW) == ((), ())

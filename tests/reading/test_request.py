@@ -105,6 +105,15 @@ def test_user_id_in_its_forms(user_id: str, account_uuid: str | None, session_id
 
 
 @pytest.mark.parametrize(
+    ("path", "field", "count"),
+    [("/v1/chat/completions", "messages", 1), ("/v1/responses", "input", 1), ("/v1/embeddings", "input", None)],
+)
+def test_conversations_of_every_dialect_are_counted(path: str, field: str, count: int | None) -> None:
+    read = facts(json.dumps({"model": "m", field: [{"role": "user", "content": "x"}]}).encode(), path=path)
+    assert (read.model, read.message_count, read.parse_error) == ("m", count, None)
+
+
+@pytest.mark.parametrize(
     ("path", "body", "stream"),
     [
         ("/v1/messages", b'{"model":"m"}', False),
@@ -112,6 +121,9 @@ def test_user_id_in_its_forms(user_id: str, account_uuid: str | None, session_id
         ("/v1/messages", b"no json", None),
         ("/v1/messages/count_tokens", b'{"model":"m"}', None),
         ("/v1/chat/completions", b'{"model":"m"}', False),
+        ("/v1/responses", b'{"model":"m","stream":true}', True),
+        ("/v1/images/generations", b'{"model":"m"}', False),
+        ("/v1/embeddings", b'{"model":"m"}', None),
     ],
 )
 def test_stream_is_what_was_asked_for(path: str, body: bytes, stream: bool | None) -> None:

@@ -140,7 +140,7 @@ def test_shuffled_and_damaged_events_never_raise(data: st.DataObject) -> None:
     assert facts.usage.output_tokens is None or facts.usage.output_tokens >= 0
 
 
-@pytest.mark.parametrize("operation", ["count_tokens", "files", "batches", "models", "other", "chat"])
+@pytest.mark.parametrize("operation", ["count_tokens", "files", "batches", "models", "other"])
 def test_operations_without_facts_are_ignored(operation: str) -> None:
     assert read([b'{"input_tokens": 5}', b"\x00" * 100], operation=operation) == ResponseFacts()
 

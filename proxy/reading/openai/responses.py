@@ -1,0 +1,151 @@
+"""Responses: what an answer says of itself, and the whole answer again from its events.
+
+https://platform.openai.com/docs/api-reference/responses-streaming
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from proxy.reading.jsontext import Json, Unreadable, shaped
+from proxy.reading.openai.answer import Answer, Fields, given
+from proxy.reading.openai.items import Items
+from proxy.reading.sse import Event
+
+TERMINAL = frozenset({"response.completed", "response.incomplete", "response.failed", "response.cancelled"})
+_OPENING = frozenset({"response.created", "response.queued", "response.in_progress"})
+_TOKENS = frozenset(
+    {
+        "response.output_text.delta",
+        "response.function_call_arguments.delta",
+        "response.reasoning_text.delta",
+        "response.reasoning_summary_text.delta",
+        "response.refusal.delta",
+        "response.custom_tool_call_input.delta",
+        "response.mcp_call_arguments.delta",
+        "response.code_interpreter_call_code.delta",
+        "response.audio.delta",
+        "response.audio.transcript.delta",
+    }
+)
+_REPORTING = TERMINAL | {"response.created", "error"}
+_UNNAMED = "message"
+"""The name of events that have none; then the type stands in the data alone."""
+_UNDECIDED = frozenset({"queued", "in_progress"})
+
+
+class _Event(msgspec.Struct):
+    """What facts are made of: instructions, tools and output are skipped."""
+
+    type: object = None
+    code: object = None
+    message: object = None
+    error: object = None
+    delta: object = None
+    response: msgspec.Raw = msgspec.Raw()
+
+
+class ResponsesMeaning(Answer):
+    """One answer of the operation `responses`.
+
+    Without `content` an event after the first token costs a set look-up unless it is the last.
+    """
+
+    kept = Answer.kept | {"status", "incomplete_details"}
+
+    def __init__(self, *, content: bool = False) -> None:
+        super().__init__(content=content)
+        self._items = Items()
+        self._stopped = False
+        self._body: dict[str, Json] | None = None
+
+    def consume(self, event: Event, at_ms: float | None) -> None:
+        """Take one event of the stream."""
+        if self._content or event.name in _REPORTING:
+            self._read(event, at_ms)
+        elif event.name == _UNNAMED:
+            if not self._token_seen or b'"response":' in event.data or b'"error"' in event.data:
+                self._read(event, at_ms)
+        elif event.name in _TOKENS:
+            self._known = True
+            if not self._token_seen:
+                self._read(event, at_ms)
+        elif event.name.startswith("response.") or event.name == "keepalive":
+            self._known = True
+        else:
+            self._keep_foreign(event, None)
+
+    def message(self) -> dict[str, Json] | None:
+        """Return the response; where its last event is missing, with the output that had come."""
+        if self._body is not None:
+            return self._body if "output" in self._body else None
+        output = self._items.output()
+        if not self._fields and not output:
+            return None
+        known = self._fields.get("output")
+        return self._rebuilt(self._fields | {"output": known or output})
+
+    def _begin(self, answer: dict[str, Json]) -> None:
+        self._body = answer
+        self._settle(answer)
+
+    def _settle(self, response: dict[str, Json]) -> None:
+        """Take the response object itself, as it is now; a failure stands in it."""
+        self._remember(response)
+        if response.get("status") == "failed" and self._error is None:
+            self._error = {"error": response.get("error")}
+
+    def _ended(self) -> bool:
+        return self._stopped
+
+    def _finish_reason(self) -> Json:
+        status, details = self._fields.get("status"), self._fields.get("incomplete_details")
+        if status == "incomplete" and isinstance(details, dict) and details.get("reason"):
+            return details["reason"]
+        return None if isinstance(status, str) and status in _UNDECIDED else status
+
+    def _read(self, event: Event, at_ms: float | None) -> None:
+        payload = self._payload(event) if self._content else self._outline(event)
+        if payload is None:
+            return
+        said = payload.get("type")
+        kind = said if event.name == _UNNAMED and isinstance(said, str) else event.name
+        if self._stopped and kind != "keepalive":
+            self.problems.note("an event after the last one")
+        elif kind == "error" or (kind == _UNNAMED and payload.get("error")):
+            self._known = True
+            self._error = payload
+        elif kind in TERMINAL or kind in _OPENING:
+            self._known = True
+            self._stopped = kind in TERMINAL
+            self._report(payload.get("response"), kind)
+        elif kind.startswith("response."):
+            self._known = True
+            self._progress(kind, payload, at_ms)
+        elif kind != "keepalive":
+            self._keep_foreign(event, payload)
+
+    def _outline(self, event: Event) -> dict[str, Json] | None:
+        """The event without what facts do not need; None when it is unreadable."""
+        try:
+            outlined = shaped(event.data, _Event)
+            raw = outlined.response
+            response = msgspec.structs.asdict(shaped(raw, Fields)) if given(raw) else None
+        except Unreadable as error:
+            self.problems.note(f"{event.name}: {error}")
+            return None
+        return {**msgspec.structs.asdict(outlined), "response": response}
+
+    def _report(self, response: Json, kind: str) -> None:
+        if isinstance(response, dict):
+            self._settle(response)
+        else:
+            self.problems.note(f"{kind} without a response")
+        if kind == "response.failed" and self._error is None:
+            self._error = {}
+
+    def _progress(self, kind: str, payload: dict[str, Json], at_ms: float | None) -> None:
+        if kind in _TOKENS and not self._token_seen and payload.get("delta"):
+            self._token(at_ms)
+        if self._content:
+            self._items.change(kind, payload)
