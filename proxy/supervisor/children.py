@@ -14,6 +14,7 @@ from queue import Empty, SimpleQueue
 
 STEADY_S = 60.0
 """A child that lived this long had no trouble at its start."""
+TELL_AGAIN_S = 1.0
 HURRY_S = 12.0
 """What a child has left after a second signal: enough to store what it knows."""
 
@@ -84,6 +85,8 @@ class Children:
         self._events: SimpleQueue[_Ended | int] = SimpleQueue()
         self._hurries = 0
         self._clean = True
+        self._tell_again: float | None = None
+        """When the operator is told anew; None while it knows."""
 
     def run(self) -> int:
         """Returns the exit code: 0 if every child ended by itself and well when it was told to, else 1."""
@@ -100,16 +103,17 @@ class Children:
     def _watch(self, parent: int) -> None:
         """Returns when a signal has come."""
         while True:
-            planned = [state.due for state in self._states.values() if state.due is not None]
-            event = self._next(min(planned, default=None))
+            planned = [self._tell_again, *(state.due for state in self._states.values())]
+            event = self._next(min((due for due in planned if due is not None), default=None))
             if isinstance(event, int):
                 return
             if event is not None:
                 self._plan(event)
-            for state in self._states.values():
-                if state.due is not None and state.due <= time.monotonic():
-                    self._start(state, parent)
-                    self._tell()
+            late = [state for state in self._states.values() if state.due is not None and state.due <= time.monotonic()]
+            for state in late:
+                self._start(state, parent)
+            if late or (self._tell_again is not None and self._tell_again <= time.monotonic()):
+                self._tell()
 
     def _next(self, until: float | None) -> _Ended | int | None:
         """What happens next; None if nothing does until then."""
@@ -166,7 +170,15 @@ class Children:
                 state.deadline = time.monotonic() + HURRY_S
 
     def _tell(self) -> None:
-        self._operator.changed({state.child.name: process.pid for process, state in _running(self._states.values())})
+        """Tells the operator who runs; where that cannot be written down, the children go on and it is told again."""
+        try:
+            self._operator.changed({each.child.name: process.pid for process, each in _running(self._states.values())})
+        except OSError as error:
+            if self._tell_again is None:
+                self._operator.say(f"run.json cannot be written and is out of date: {error}")
+            self._tell_again = time.monotonic() + TELL_AGAIN_S
+        else:
+            self._tell_again = None
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -59,6 +60,8 @@ class Family:
     pids: dict[str, list[int]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     stopped: int = 0
+    disk_full: bool = False
+    """Who runs cannot be written down."""
 
     def run(self, act: Callable[[], None], *, longest_wait: float = 30.0) -> int:
         """Runs the children while `act` acts in another thread and ends by sending signals to this process."""
@@ -96,6 +99,8 @@ class Family:
         return start
 
     def _changed(self, processes: dict[str, int]) -> None:
+        if self.disk_full:
+            raise OSError(errno.ENOSPC, "no space")
         for name, number in processes.items():
             if number not in self.pids.setdefault(name, []):
                 self.pids[name].append(number)
@@ -143,6 +148,23 @@ def test_a_child_that_ends_is_started_again_with_growing_pauses(tmp_path: Path) 
         f"relay ended (exit code 3); starting it again in {pause} s" for pause in (0.05, 0.1, 0.2)
     ]
     assert len(family.pids["relay"]) >= 4
+
+
+def test_children_go_on_while_it_cannot_be_written_down_who_runs_and_it_is_once_it_can(tmp_path: Path) -> None:
+    """F3"""
+    family = Family(tmp_path, {"one": FOR_EVER})
+
+    def act() -> None:
+        family.up("one")
+        family.disk_full = True
+        os.kill(family.pids["one"][0], signal.SIGKILL)
+        family.up("one", 2)
+        family.disk_full = False
+        wait(lambda: len(family.pids["one"]) == 2, "the new process id to be told")
+        tell(signal.SIGTERM)
+
+    assert family.run(act) == 0
+    assert sum("run.json" in line for line in family.said) == 1
 
 
 def test_a_pause_before_a_start_has_a_longest(tmp_path: Path) -> None:
