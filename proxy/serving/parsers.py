@@ -13,6 +13,8 @@ from uvicorn.protocols.http.zttp_impl import ZttpProtocol
 
 from proxy.serving.answers import for_old_client, refuse
 
+LONGEST_LINE = 16_384
+"""What zttp takes of a request line, and of each header, in bytes."""
 MOST_AHEAD = 65_536
 """Bytes of further requests that may wait until the one under way is answered."""
 
@@ -29,6 +31,7 @@ class Zttp(ZttpProtocol):
         super().__init__(*args, **kwargs)
         self.access_log = False  # it asks who listens to the log, not what was configured
         self._arriving = b""
+        self._head = 0
         self._line_ended = False
         self._ahead = 0
 
@@ -39,9 +42,10 @@ class Zttp(ZttpProtocol):
         self._arriving = b""
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
+            self._head += len(data)
             self._line_ended = self._line_ended or b"\n" in data
             return
-        self._line_ended = False
+        self._head, self._line_ended = 0, False
         if cycle is before and not cycle.more_body:
             self._hold_back(len(data))
         else:
@@ -57,7 +61,8 @@ class Zttp(ZttpProtocol):
     def send_400_response(self, msg: str) -> None:
         status = 400
         if str(sys.exception()) == _TOO_LARGE:
-            status = 431 if self._line_ended or b"\n" in self._arriving else 414
+            line = self._arriving.find(b"\n", 0, LONGEST_LINE - self._head)
+            status = 431 if self._line_ended or line >= 0 else 414
         refuse(self, status)
 
     def _hold_back(self, size: int) -> None:
