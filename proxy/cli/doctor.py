@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import sqlite3
 import ssl
@@ -23,7 +22,6 @@ PARTS = ("uvicorn", "zttp", "uvloop", "aiohttp", "opentelemetry-sdk", "genai-pri
 """Whose version matters when something is odd."""
 
 _TIMEOUT_S = 5.0
-_LEAST_FREE = 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ def examine(loaded: Loaded) -> Iterator[Finding]:
     """Everything there is to say, one finding at a time."""
     yield _versions()
     yield Finding(True, "settings", f"{loaded.file or 'no file'}, {len(loaded.origins)} values given")
-    yield _folder(loaded.settings.data)
+    yield _disk(loaded.settings)
     yield _ledger(loaded.settings.data)
     yield from _ports(loaded)
     yield from _servers(loaded.settings)
@@ -70,11 +68,24 @@ def _versions() -> Finding:
     return Finding(not any(part.endswith("missing") for part in parts), "versions", ", ".join(known))
 
 
-def _folder(path: Path) -> Finding:
-    place = next(parent for parent in (path, *path.parents) if parent.exists())
-    free = shutil.disk_usage(place).free
-    text = f"{path}, {free / 1e9:.1f} GB free"
-    return Finding(free >= _LEAST_FREE, "data", text if free >= _LEAST_FREE else f"{text}: make room")
+def _disk(settings: Settings) -> Finding:
+    """Whether there is room to record, on a disk that SQLite's log works on."""
+    from proxy.ledger.folder import Folder
+    from proxy.ledger.space import Space, full, network_of
+
+    place = Folder(next(parent for parent in (settings.data, *settings.data.parents) if parent.exists()))
+    space = Space(place, settings.retention.min_free, settings.retention.reserve)
+    room = space.look()
+    held = f", {place.reserve.stat().st_size / 1e6:.1f} MB in reserve" if place.reserve.exists() else ""
+    kind = network_of(place)
+    troubles = {
+        f"on {kind}, where the ledger can be damaged: choose a folder on a local disk": kind is not None,
+        "nothing can be recorded: make room": full(place),
+        "bodies are not stored (retention.min_free): make room": space.lack(room) > 0,
+    }
+    trouble = next((text for text, holds in troubles.items() if holds), None)
+    text = f"{settings.data}, {room.free / 1e9:.1f} GB free{held}"
+    return Finding(trouble is None, "data", text if trouble is None else f"{text}; {trouble}")
 
 
 def _ledger(path: Path) -> Finding:

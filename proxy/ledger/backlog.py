@@ -73,11 +73,22 @@ class Backlog:
             if len(self._queue) in (1, GROUP_ROWS) or self._queued >= self._group_bytes:
                 self._ready.notify()
 
-    def take(self) -> list[Entry]:
-        """Wait for the next group, whose memory counts until `release`; empty when closed and drained."""
+    @property
+    def drained(self) -> bool:
+        """Whether nothing waits and nothing will come."""
         with self._ready:
-            while not self._queue and not self._closed:
-                self._ready.wait()
+            return self._closed and not self._queue
+
+    def take(self, patience: float = 1.0) -> list[Entry]:
+        """Wait for the next group, whose memory counts until `release`; empty when nothing came in `patience` seconds.
+
+        When closed it does not wait.
+        """
+        with self._ready:
+            if not self._queue and not self._closed:
+                self._ready.wait(patience)
+            if not self._queue:
+                return []
             deadline = time.monotonic() + LINGER
             while not self._closed and len(self._queue) < GROUP_ROWS and self._queued < self._group_bytes:
                 remaining = deadline - time.monotonic()

@@ -41,6 +41,8 @@ def writer(path: Path, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
         conn.execute("PRAGMA synchronous=FULL")
         conn.execute(f"PRAGMA journal_size_limit={WAL_LIMIT}")
         conn.execute("PRAGMA wal_autocheckpoint=1000")
+        # Debian's SQLite writes every freed page once more, as zeros: then deleting takes as much room as is deleted.
+        conn.execute("PRAGMA secure_delete=FAST")
         _common(conn)
     except BaseException:
         conn.close()
@@ -95,6 +97,20 @@ def insert(conn: sqlite3.Connection, into: str, rows: Sequence[Sequence[Value]],
         marks = f"({', '.join('?' * len(part[0]))})"
         conn.execute(f"{into} VALUES {', '.join([marks] * size)} {conflict}", list(chain.from_iterable(part)))
         start += size
+
+
+def cut_log(conn: sqlite3.Connection, patience_ms: int = 250) -> bool:
+    """Write the log into the ledger and cut it to nothing; False when a reader or a writer is in the way.
+
+    Short patience, because nobody can write while it waits for readers. Raises sqlite3.Error, for a full disk too.
+    """
+    usual = conn.execute("PRAGMA busy_timeout").fetchone()[0]
+    conn.execute(f"PRAGMA busy_timeout={patience_ms}")
+    try:
+        blocked: int = conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    finally:
+        conn.execute(f"PRAGMA busy_timeout={usual}")
+    return not blocked
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from proxy.ledger import schema
+from proxy.ledger import schema, space
 from proxy.ledger.errors import LedgerDamaged, LedgerRefused
 from proxy.ledger.locks import taken
 
@@ -38,6 +38,7 @@ class Folder:
         self.token = path / "token"
         self.salt = path / "salt"
         self.guard = path / "prepare.lock"
+        self.reserve = path / "reserve"
 
     def lock(self, process: str) -> Path:
         """The lock file of one process."""
@@ -57,6 +58,8 @@ def prepare(folder: Folder) -> Path | None:
     try:
         for path in (folder.path, folder.locks, folder.counters):
             _make_private(path)
+        if space.full(folder):
+            space.release(folder)
         with _guarded(folder):
             return _prepare_ledger(folder, _salt(folder))
     except OSError as error:

@@ -27,6 +27,8 @@ _BUSY_MS = 100
 """SQLite's own wait is short, so that the thread can relieve the queue between two tries."""
 _LONGEST_WAIT = 0.25
 _BRIEF = 1.0
+_LOOK_S = 1.0
+"""How often the disk is looked at while nothing is to be written."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,12 +48,16 @@ class Recorder:
         max_held: int = MAX_HELD,
         clock_ns: Callable[[], int] = time.time_ns,
         connect: Callable[[Path, int], sqlite3.Connection] = writer,
+        low: Callable[[], bool] = bool,
     ) -> None:
+        """`low` tells whether the disk has no room for bodies; asked in the recorder thread only."""
         self._path = folder.ledger
         self._process = process
         self._counters = counters
         self._clock_ns = clock_ns
         self._connect = connect
+        self._low = low
+        self._short = False
         self._backlog = Backlog(counters, max_held)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._compressor = bodies.compressor()
@@ -95,17 +101,24 @@ class Recorder:
         return self._flushed
 
     def degraded(self) -> list[str]:
-        """What is wrong at the moment: `ledger_busy`, `disk_full`, `ledger_error`, `queue_full`; empty when well."""
+        """What is wrong at the moment; empty when well.
+
+        `ledger_busy`, `disk_full`, `ledger_error`: nothing is written; `disk_low`: bodies are not stored;
+        `queue_full`: too much waits.
+        """
         now = self._trouble
         # Two writers meeting for a moment is no trouble.
         brief = now is Trouble.BUSY and time.monotonic() - self._troubled_since < _BRIEF
-        reasons = [] if now is None or brief else [now.value]
-        return [*reasons, "queue_full"] if self._backlog.pressed else reasons
+        reasons = {"" if now is None or brief else now.value: True}
+        reasons |= {"disk_low": self._short, "queue_full": self._backlog.pressed}
+        return [reason for reason, holds in reasons.items() if reason and holds]
 
     def _run(self) -> None:
         group: list[Entry] = []
         try:
-            while group := self._backlog.take():
+            while not self._backlog.drained:
+                group = self._backlog.take(_LOOK_S)
+                self._look()
                 self._record(group)
                 self._backlog.release(group)
                 # Waiting for the next group must not keep the bodies of this one.
@@ -118,9 +131,16 @@ class Recorder:
         finally:
             self._disconnect()
 
+    def _look(self) -> None:
+        """See whether there is room for bodies, so that what follows from it is decided before the disk is full."""
+        before, self._short = self._short, self._low()
+        if self._short is not before:
+            _log.warning("bodies are %s", "not stored, the disk is nearly full" if self._short else "stored again")
+
     def _record(self, group: list[Entry]) -> None:
         try:
-            self._store([ready for entry in group if (ready := self._resolve(entry)) is not None])
+            ready = [ready for entry in group if (ready := self._resolve(entry)) is not None]
+            self._store(self._strip(ready) if self._short else ready)
         except _GivenUp:
             raise
         except Exception as error:
@@ -226,11 +246,11 @@ class Recorder:
         self._store([less])
 
     def _strip(self, ready: Sequence[Prepared]) -> list[Prepared]:
-        """The group without bodies, for a full disk."""
+        """The group without bodies, for a full disk; a request body may come twice, so what ends is counted."""
         light = []
         for each in ready:
             if each.has_bodies and not isinstance(each.change, Failed):
-                self._counters.add("disk_full")
+                self._counters.add("disk_full", int(each.finishes))
                 light.append(prepare(without_bodies(each.change, "disk_full"), self._compressor))
             else:
                 light.append(each)

@@ -72,14 +72,14 @@ def trim(
     rows, unexported = _old_rows(conn, now_ns - round(retention.metadata * 1e9), signals)
     used = used_bytes(conn)
     if used > retention.max_bytes:
-        more_bodies = _old_bodies(conn, None)
+        more_bodies = _old_bodies(conn, None, used - retention.max_bytes)
         dropped += more_bodies
         if not more_bodies:
             more_rows, more_unexported = _old_rows(conn, None, signals)
             rows, unexported = rows + more_rows, unexported + more_unexported
     passed = _old_journal(conn, now_ns - JOURNAL_NS, signals)
     _old_dead_letters(conn, now_ns - round(retention.metadata * 1e9))
-    vacuumed = _free(conn)
+    vacuumed = give_back(conn)
     more = bool(dropped or rows or vacuumed) or passed == JOURNAL_PER_STEP
     if not more:
         _cut_wal(conn)
@@ -92,6 +92,15 @@ def used_bytes(conn: sqlite3.Connection) -> int:
         int(conn.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count", "page_size")
     )
     return (pages - free) * size
+
+
+def give_back(conn: sqlite3.Connection, least: int = PAGES_PER_STEP) -> bool:
+    """Take one step of giving free pages back to the disk; False when there are fewer than `least`."""
+    if conn.execute("PRAGMA freelist_count").fetchone()[0] < least:
+        return False
+    # A script, because `execute` stops after the first page.
+    conn.executescript(f"PRAGMA incremental_vacuum({PAGES_PER_STEP})")
+    return True
 
 
 def remove(conn: sqlite3.Connection, ids: Sequence[str], signals: Collection[str] | None = None) -> int:
@@ -116,17 +125,22 @@ def remove(conn: sqlite3.Connection, ids: Sequence[str], signals: Collection[str
     return sum(seq > passed for seq, _ in entries)
 
 
-def _old_bodies(conn: sqlite3.Connection, before_ns: int | None) -> int:
-    """Give up the oldest bodies of finished exchanges; None = however young."""
+def _old_bodies(conn: sqlite3.Connection, before_ns: int | None, excess: int = 2**62) -> int:
+    """Give up the oldest bodies of finished exchanges; None = however young, but not many more than `excess` bytes."""
     find = (
-        "SELECT s.request_id, s.hop, s.body, e.started_ns FROM exchange_bodies AS s INDEXED BY exchange_bodies_stored"
+        "SELECT s.request_id, s.hop, s.body, e.started_ns, s.size"
+        " FROM exchange_bodies AS s INDEXED BY exchange_bodies_stored"
         " CROSS JOIN exchanges AS e ON e.request_id = s.request_id"
         " WHERE s.body IS NOT NULL AND e.outcome IS NOT NULL ORDER BY s.request_id LIMIT ?"
     )
 
     def chosen() -> list[tuple[str, str, int]]:
-        rows = conn.execute(find, (BODIES_PER_STEP,)).fetchall()
-        return [row[:3] for row in rows if before_ns is None or row[3] < before_ns]
+        found, passed = [], 0
+        for *body, started_ns, size in conn.execute(find, (BODIES_PER_STEP,)).fetchall():
+            if (before_ns is None or started_ns < before_ns) and passed < excess:
+                found.append((body[0], body[1], body[2]))
+            passed += size
+        return found
 
     if not chosen():
         return 0
@@ -184,15 +198,6 @@ def _passed_by_all(conn: sqlite3.Connection, signals: Collection[str] | None) ->
     """The journal number that every signal in use is done with."""
     places = [seq for name, seq in cursors.all_of(conn).items() if signals is None or name in signals]
     return min(places, default=journal.head(conn))
-
-
-def _free(conn: sqlite3.Connection) -> bool:
-    """Give free pages back; False when there are too few to bother."""
-    if conn.execute("PRAGMA freelist_count").fetchone()[0] < PAGES_PER_STEP:
-        return False
-    # A script, because `execute` stops after the first page.
-    conn.executescript(f"PRAGMA incremental_vacuum({PAGES_PER_STEP})")
-    return True
 
 
 def _cut_wal(conn: sqlite3.Connection) -> None:

@@ -13,12 +13,11 @@ from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from itertools import chain
 
-from proxy.ledger import cursors, meta, retention
+from proxy.ledger import cursors, meta
 from proxy.ledger.connect import reader, writer
 from proxy.ledger.folder import Folder
 from proxy.ledger.processes import Hold, close_interrupted, hold
 from proxy.ledger.queries import Listed
-from proxy.ledger.retention import Retention
 from proxy.names.metrics import Channel
 from proxy.observer import health
 from proxy.observer.complaints import Seldom
@@ -28,14 +27,14 @@ from proxy.observer.exposition import exposition
 from proxy.observer.health import Point
 from proxy.observer.projector import Projector
 from proxy.observer.replies import Signal
+from proxy.observer.retaining import Kept, Retaining
+from proxy.observer.shared import Shared
 from proxy.observer.table import MOST_SERIES, Series
 from proxy.settings.otlp import Otlp
 
 STOP_S = 4.0
 """How long stopping waits for what is on its way."""
 _PROCESS = "observer"
-_TRIM_S = 60.0
-_STEP_PAUSE_S = 0.05
 _RETRY_S = 1.0
 
 _log = logging.getLogger(__name__)
@@ -50,7 +49,7 @@ class Observer:
         self,
         folder: Folder,
         otlp: Otlp,
-        retention: Retention,
+        retention: Kept,
         endpoints: Mapping[str, str | None],
         *,
         main_account: str | None = None,
@@ -69,7 +68,6 @@ class Observer:
         """
         self._folder = folder
         self._otlp = otlp
-        self._retention = retention
         self._endpoints = endpoints
         self._main_account = main_account
         self._max_series = max_series
@@ -82,6 +80,7 @@ class Observer:
         self._clock_ns = clock_ns
         self._listeners: list[Listener] = []
         self._exports = Exports()
+        self._shared = Shared()
         self._hold: Hold | None = None
         self._projector: Projector | None = None
         self._stop = threading.Event()
@@ -89,10 +88,8 @@ class Observer:
         self._failed: Exception | None = None
         self._failing = Seldom()
         self._projection_failing = False
-        self._threads = [
-            threading.Thread(target=self._project, name="project", daemon=True),
-            threading.Thread(target=self._trim, name="trim", daemon=True),
-        ]
+        self._projecting = threading.Thread(target=self._project, name="project", daemon=True)
+        self._retaining = Retaining(folder, retention, self._count_evicted, clock_ns)
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` with every exchange once it is committed with its cost; from the observer's thread."""
@@ -107,13 +104,15 @@ class Observer:
         try:
             with closing(writer(self._folder.ledger)) as conn:
                 switch(conn, self._otlp)
-                maker = Maker(self._otlp, self._folder.ledger, meta.instance_id(conn), self._pace, self._clock_ns)
+                maker = Maker(
+                    self._otlp, self._folder.ledger, meta.instance_id(conn), self._pace, self._clock_ns, self._shared
+                )
             self._exports = maker.exports(self._look, self._metric_interval_s, self._pages)
-            for thread in self._threads:
-                thread.start()
+            self._projecting.start()
             self._ready.wait()
             if self._failed is not None:
                 raise self._failed
+            self._retaining.start({Signal.METRICS.value, *(signal.value for signal in self._exports.shippers)})
         except BaseException:
             self._stop.set()
             self._hold.release()
@@ -129,12 +128,12 @@ class Observer:
         """Project and send what waits, as far as that goes within a few seconds, and end. The rest stays pending."""
         deadline = time.monotonic() + STOP_S
         self._stop.set()
-        projecting, trimming = self._threads
-        projecting.join(STOP_S / 2)
+        self._retaining.stop()
+        self._projecting.join(STOP_S / 2)
         self._exports.stop(deadline)
-        trimming.join(max(0.0, deadline - time.monotonic()))
+        self._retaining.join(max(0.0, deadline - time.monotonic()))
         # A thread that still waits for the ledger keeps the lock, which ends with the process.
-        if self._hold is not None and not projecting.is_alive():
+        if self._hold is not None and not self._projecting.is_alive():
             self._hold.release()
 
     def metrics_page(self, accept: str | None = None, health_only: bool = False) -> tuple[bytes, str]:
@@ -157,13 +156,18 @@ class Observer:
         return exposition(series, chain(gauges, own), accept)
 
     def degraded(self) -> list[str]:
-        """What does not work at the moment: `projection_failing`, `logs_undelivered` and the like; empty when well."""
+        """What does not work at the moment: `projection_failing`, `disk_low`, `logs_undelivered` …; empty when well."""
         undelivered = [
             f"{signal.value}_undelivered"
             for signal, sender in self._exports.by_signal().items()
             if sender.health.up is False
         ]
-        return ["projection_failing", *undelivered] if self._projection_failing else undelivered
+        projecting = ["projection_failing"] if self._projection_failing else []
+        return [*projecting, *self._retaining.degraded(), *undelivered]
+
+    def _count_evicted(self, number: int) -> None:
+        if self._projector is not None:
+            self._projector.evicted(number)
 
     def _look(self) -> tuple[int, list[Series], list[Point]]:
         if self._projector is None:
@@ -176,7 +180,7 @@ class Observer:
             conn = writer(self._folder.ledger)
             close_interrupted(conn, self._folder, self._clock_ns)
             self._projector = Projector(
-                conn, self._folder, self._endpoints, self._main_account, self._max_series, self._clock_ns
+                conn, self._folder, self._endpoints, self._main_account, self._max_series, self._clock_ns, self._shared
             )
         except Exception as error:
             self._failed = error
@@ -224,23 +228,3 @@ class Observer:
                 listener(listed)
             except Exception:
                 _log.exception("a listener failed")
-
-    def _trim(self) -> None:
-        """The retaining thread."""
-        signals = {Signal.METRICS.value, *(signal.value for signal in self._exports.shippers)}
-        self._ready.wait()
-        while not self._stop.wait(_STEP_PAUSE_S):
-            try:
-                with closing(writer(self._folder.ledger)) as conn:
-                    more = True
-                    while more and not self._stop.wait(_STEP_PAUSE_S):
-                        more = self._trim_step(conn, signals)
-            except Exception:
-                _log.exception("retention failed and will be tried again")
-            self._stop.wait(_TRIM_S)
-
-    def _trim_step(self, conn: sqlite3.Connection, signals: set[str]) -> bool:
-        trimmed = retention.trim(conn, self._retention, self._clock_ns(), signals)
-        if trimmed.unexported and self._projector is not None:
-            self._projector.evicted(trimmed.unexported)
-        return trimmed.more

@@ -15,6 +15,7 @@ from proxy.ledger.counters import Counters
 from proxy.ledger.folder import Folder
 from proxy.ledger.processes import hold
 from proxy.ledger.recorder import Recorder
+from proxy.ledger.space import Space
 from proxy.relay.app import Relay
 from proxy.relay.finish import Finisher
 from proxy.relay.probes import Probes, Readiness
@@ -52,7 +53,8 @@ def run_relay(settings: Settings, folder: Folder, sock: socket.socket, parent: i
     process = f"{os.getpid():x}-{os.urandom(6).hex()}"
     counters = Counters.create(folder, process)
     with hold(folder, process):
-        recorder = Recorder(folder, process, counters)
+        space = Space(folder, settings.retention.min_free, settings.retention.reserve)
+        recorder = Recorder(folder, process, counters, low=space.low)
         recorder.start()
         try:
             run(_relay(settings, folder, process, recorder, counters, sock, parent))

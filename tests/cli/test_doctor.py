@@ -10,6 +10,7 @@ import pytest
 from proxy.cli.doctor import Finding, examine
 from proxy.settings.load import load
 from tests.cli.commands import command
+from tests.kit.conditions import MEGABYTE, filled, tmpfs
 from tests.kit.process import Proxy
 
 
@@ -89,3 +90,22 @@ def test_relays_that_are_missing_are_named(tmp_path: Path, healthy: dict[str, st
     (tmp_path / "data" / "run.json").write_text(json.dumps({"relay": "http://127.0.0.1:9", "processes": processes}))
     finding = found(tmp_path, {**healthy, "ANTHROPIC_PROXY_RELAY_WORKERS": "2"})["processes"]
     assert finding == Finding(False, "processes", "1 of 2 relays run: the log says why the others ended")
+
+
+def test_a_disk_without_room_for_bodies_is_named(tmp_path: Path, healthy: dict[str, str]) -> None:
+    """F3"""
+    with tmpfs(tmp_path / "data", 16) as data:
+        (data / "reserve").write_bytes(bytes(500_000))
+        with filled(data, leave=MEGABYTE):
+            low = found(tmp_path, healthy)["data"]
+        with filled(data):
+            full = found(tmp_path, healthy)["data"]
+        room = found(tmp_path, healthy)["data"]
+    where = str(tmp_path / "data")
+    assert low == Finding(
+        False, "data", f"{where}, 0.0 GB free, 0.5 MB in reserve; bodies are not stored (retention.min_free): make room"
+    )
+    assert full == Finding(
+        False, "data", f"{where}, 0.0 GB free, 0.5 MB in reserve; nothing can be recorded: make room"
+    )
+    assert room == Finding(True, "data", f"{where}, 0.0 GB free, 0.5 MB in reserve")

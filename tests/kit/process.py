@@ -29,6 +29,9 @@ url = "{url}"
 {rest}
 """
 
+SMALL = {"ANTHROPIC_PROXY_RETENTION_RESERVE": "65536"}
+"""Hundreds of installations of tests need no reserve of 32 MB each."""
+
 
 def wait(condition: Callable[[], object], what: str, timeout: float = 20.0) -> None:
     """Waits until `condition()` is true; fails naming `what` after `timeout` seconds."""
@@ -59,7 +62,7 @@ class Proxy:
         self.output = folder / "output.log"
         self.config = folder / "anthropic-proxy.toml"
         self.config.write_text(SCALED.format(url=upstream, relay=relay, rest=rest))
-        self._env = {**_clean_environment(), **(env or {})}
+        self._env = {**_clean_environment(), **SMALL, **(env or {})}
         self._prefix = prefix
         self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None

@@ -163,11 +163,12 @@ def recording(
     process: str = "p1",
     max_held: int = MAX_HELD,
     connect: Callable[..., sqlite3.Connection] = writer,
+    low: Callable[[], bool] = bool,
 ) -> Iterator[Recording]:
     """A started recorder whose process is alive for the length of the block, stopped at its end."""
     with processes.hold(folder, process):
         counters = Counters.create(folder, process)
-        recorder = Recorder(folder, process, counters, max_held, connect=connect)
+        recorder = Recorder(folder, process, counters, max_held, connect=connect, low=low)
         recorder.start()
         try:
             yield Recording(recorder, counters)

@@ -149,3 +149,10 @@ def test_what_comes_after_the_end_is_counted(counters: Counters) -> None:
     backlog.put(_entry(1))
     assert backlog.take() == []
     assert (counters.read().values["ledger_error"], counters.read().values["records_lost"]) == (1, 1)
+
+
+def test_nothing_to_do_is_told_after_a_while_and_the_end_at_once(counters: Counters) -> None:
+    backlog = Backlog(counters, 10_000_000)
+    assert (backlog.take(0.01), backlog.drained) == ([], False)
+    backlog.close()
+    assert (backlog.take(60), backlog.drained) == ([], True)

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from proxy.ledger.connect import limited, reader, transaction, writer
+from proxy.ledger.connect import BUSY_MS, cut_log, limited, reader, transaction, writer
 from proxy.ledger.errors import QueryTimeout
 from proxy.ledger.folder import Folder
 
@@ -66,3 +66,28 @@ def test_long_query_is_stopped_and_the_next_one_runs(read: sqlite3.Connection) -
 def test_other_errors_pass_through_the_limit(read: sqlite3.Connection) -> None:
     with pytest.raises(sqlite3.OperationalError, match="no such table"), limited(read, 60):
         read.execute("SELECT * FROM nowhere")
+
+
+def test_cutting_the_log_waits_for_nobody_for_long(folder: Folder, conn: sqlite3.Connection) -> None:
+    """F6"""
+    log = folder.ledger.with_name("ledger.sqlite3-wal")
+    with closing(reader(folder.ledger)) as long:
+        long.execute("BEGIN")
+        long.execute("SELECT count(*) FROM exchanges").fetchone()
+        with transaction(conn):
+            conn.execute("INSERT INTO ledger_meta VALUES ('a', 'b')")
+        assert not cut_log(conn, patience_ms=1)
+    assert cut_log(conn)
+    assert log.stat().st_size == 0
+    assert conn.execute("PRAGMA busy_timeout").fetchone()[0] == BUSY_MS
+
+
+def test_deleting_writes_little(folder: Folder, conn: sqlite3.Connection) -> None:
+    """D10: a full disk has no room to overwrite what is deleted"""
+    log = folder.ledger.with_name("ledger.sqlite3-wal")
+    with transaction(conn):
+        conn.execute("INSERT INTO ledger_meta VALUES ('large', ?)", ("x" * 4_000_000,))
+    assert cut_log(conn)
+    with transaction(conn):
+        conn.execute("DELETE FROM ledger_meta WHERE name = 'large'")
+    assert log.stat().st_size < 400_000

@@ -56,6 +56,10 @@ def _counted(folder: Folder) -> int:
     return int(str(rows(folder, _ALL)[0][0]))
 
 
+def _found_any(folder: Folder, number: int) -> bool:
+    return rows(folder, "SELECT count(*) FROM exchanges WHERE request_id = ?", request_id(number)) == [(1,)]
+
+
 def _content(folder: Folder, number: int, hop: Hop) -> bytes | str | None:
     """The stored bytes, or why there are none."""
     with closing(reader(folder.ledger)) as conn:
@@ -274,6 +278,28 @@ def test_full_disk_costs_bodies_first_and_recovers(folder: Folder) -> None:
     assert _content(folder, 1, Hop.CLIENT_REQUEST) == "disk_full"
     assert _found(folder, 1).exchange == replace(closed(1), request_capture="disk_full", response_capture="disk_full")
     assert _content(folder, 60, Hop.CLIENT_REQUEST) == b"fits again"
+    assert verify(folder) == []
+
+
+def test_below_the_watermark_bodies_are_not_stored_and_rows_are(folder: Folder) -> None:
+    """D10: long before the disk is full; each request is counted once, though its body came twice"""
+    low = threading.Event()
+    low.set()
+    with recording(folder, low=low.is_set) as held:
+        _put(held, Opened(opened(1)))
+        _put(held, Arrived(request_id(1), body(b"question")))
+        wait(lambda: _found_any(folder, 1), "the open row")
+        _put(held, finished(1, content=b"question"))
+        wait(lambda: _counted(folder) == 1, "the record")
+        assert held.recorder.degraded() == ["disk_low"]
+        assert held.count("disk_full") == 1
+        low.clear()
+        wait(lambda: held.recorder.degraded() == [], "room to be noticed without a request")
+        _put(held, finished(2, content=b"next"))
+        wait(lambda: _counted(folder) == 2, "the record")
+    assert _content(folder, 1, Hop.CLIENT_REQUEST) == "disk_full"
+    assert _found(folder, 1).exchange == replace(closed(1), request_capture="disk_full", response_capture="disk_full")
+    assert _content(folder, 2, Hop.CLIENT_REQUEST) == b"next"
     assert verify(folder) == []
 
 

@@ -163,7 +163,7 @@ def observer(folder: Folder, target: Otlp, *, interval_s: float = 0.05, retain_s
     return Observer(
         folder,
         target,
-        Retention(bodies=retain_s, metadata=retain_s),
+        Retention(bodies=retain_s, metadata=retain_s, reserve=4096),
         {"default": "acme"},
         metric_interval_s=interval_s,
         pages=PAGES,
