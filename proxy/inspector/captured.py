@@ -36,6 +36,7 @@ _REASONS = {
     "evicted": "it was deleted to keep the ledger within its size",
     "expired": "it was deleted when it had reached its age limit",
     "ledger_error": "the ledger could not be written",
+    "interrupted": "bodies are kept of failed requests only, and the proxy died before this one had ended",
 }
 
 
@@ -126,6 +127,8 @@ def _missing(exchange: Exchange, hop: Hop, stored: StoredBody | None) -> str:
         return "The body is empty."
     if exchange.outcome is None:
         return "The request is still running; bodies are stored when it ends."
+    if hop is Hop.CLIENT_REQUEST and exchange.request_capture is not None:
+        return f"The body is not stored: {_reason(exchange.request_capture)}."
     if hop is Hop.CLIENT_RESPONSE and exchange.status is None:
         return "No response was sent."
     if hop in (Hop.UPSTREAM_REQUEST, Hop.UPSTREAM_RESPONSE) and not exchange.attempts:

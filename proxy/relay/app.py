@@ -131,7 +131,7 @@ class Relay:
             self._arrived(capture)
 
     def _arrived(self, capture: Capture) -> None:
-        if self._capture.bodies == "all":
+        if capture.keeping(self._capture.bodies) == "all":
             self._recorder.put(lambda: self._finish.arrived(capture), capture.request.held)
 
     def _accept(self, scope: Scope) -> Capture:

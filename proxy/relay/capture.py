@@ -14,8 +14,8 @@ from proxy.exchange import Attempt, Headers
 from proxy.reading.redact import Redactor
 from proxy.reading.response import ResponseReader
 from proxy.relay.errors import RelayError
-from proxy.relay.headers import RawHeaders
-from proxy.settings.shape import Endpoint
+from proxy.relay.headers import RawHeaders, first
+from proxy.settings.shape import Bodies, Endpoint
 
 _HASH_ALONG_BEYOND = 1 << 20
 """Larger bodies are hashed as they pass, so that no single step of the event loop has to hash them whole."""
@@ -180,6 +180,12 @@ class Capture:
         if self.cause is None and not self.relayed and self.task is not None:
             self.cause = self.gone or cause
             self.task.cancel()
+
+    def keeping(self, otherwise: Bodies) -> Bodies:
+        """Which bodies of this request are kept: none if the client wants that, else as its endpoint has it."""
+        if (first(self.headers, b"x-proxy-capture") or b"on").strip().lower() != b"on":
+            return "none"
+        return (self.endpoint.capture if self.endpoint else None) or otherwise
 
     def shed(self) -> None:
         """Forgets the bodies because the recorder's queue is full."""

@@ -30,6 +30,8 @@ CALLERS = 64
 
 BODILESS = (204, 304)
 """Answers without a body are whole without one: https://www.rfc-editor.org/rfc/rfc9112#section-6.3"""
+UNKEPT = {"all": None, "errors": "interrupted", "none": "off"}
+"""Why an open row has no request body: that of `errors` waits in memory for the outcome, and dies with the process."""
 SAID = (
     *("session_id", "agent_id", "parent_agent_id", "client", "model", "stream", "parameters", "message_count"),
     *("tool_count", "image_count", "retry_count", "customer_data", "parse_error"),
@@ -55,7 +57,8 @@ class Finisher:
         if capture.over:
             return None
         said = self._asked(capture).said if capture.upload_complete else {}
-        return Opened(_masked(Exchange(**{**self._accepted(capture), **said}), self._redactor(capture)))
+        known = {**self._accepted(capture), **said, "request_capture": UNKEPT[capture.keeping(self._bodies)]}
+        return Opened(_masked(Exchange(**known), self._redactor(capture)))
 
     def arrived(self, capture: Capture) -> Arrived | None:
         """The request body, stored before the end so that an interrupted request still has it; None as above."""
@@ -70,7 +73,8 @@ class Finisher:
         redactor = self._redactor(capture)
         response = self._response(capture)
         ended = _outcome(capture, response)
-        kept = self._bodies == "all" or (self._bodies == "errors" and ended["outcome"] is not Outcome.OK)
+        keeping = capture.keeping(self._bodies)
+        kept = keeping == "all" or (keeping == "errors" and ended["outcome"] is not Outcome.OK)
         bodies = stored_bodies(capture, redactor, kept=kept)
         exchange = self._exchange(capture, told, response, {**ended, **capture_reasons(bodies)})
         headers_kept = {hop: redactor.headers(fields) for hop, fields in told.items()}

@@ -30,6 +30,8 @@ Wait = Annotated[float, Meta(gt=0, le=_LONGEST, extra={"unit": "seconds"}, extra
 """A duration that cannot be nothing."""
 Count = Annotated[int, Meta(ge=1, le=10_000_000)]
 Listen = Annotated[str, Meta(examples=["127.0.0.1:8080", "[::1]:0"])]
+Bodies = Literal["all", "errors", "none"]
+"""Whose bodies are kept: those of all requests, of failed ones, of none."""
 
 
 class Relay(Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,10 +124,9 @@ class Inspector(Struct, frozen=True, forbid_unknown_fields=True):
 class Capture(Struct, frozen=True, forbid_unknown_fields=True):
     """How much of request and response bodies is kept; length and hash are of the whole anyway."""
 
-    bodies: Annotated[
-        Literal["all", "errors", "none"],
-        Meta(description="Which bodies are kept: of all requests, of failed ones, of none."),
-    ] = "all"
+    bodies: Annotated[Bodies, Meta(description="Which bodies are kept: of all requests, of failed ones, of none.")] = (
+        "all"
+    )
     max_request: Annotated[Size, Meta(description="Most bytes kept of a request body; beyond, its head is kept.")] = (
         32 * _MIB
     )
@@ -224,6 +225,9 @@ class Endpoint(Struct, frozen=True, forbid_unknown_fields=True):
             " reads on for the usage, at most 30 s and 1 MB."
         ),
     ] = "cancel"
+    capture: Annotated[
+        Bodies | None, Meta(description="Which bodies of its requests are kept; unset: as `capture.bodies` says.")
+    ] = None
 
 
 def _built_in_upstreams() -> dict[str, Upstream]:

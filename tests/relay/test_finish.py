@@ -12,8 +12,8 @@ from proxy.reading.response import reader
 from proxy.relay.capture import Capture, Copy, Times
 from proxy.relay.errors import ClientGone, RelayError, UpstreamTimeout
 from proxy.relay.finish import Finisher
+from proxy.settings.shape import Bodies, Endpoint
 from proxy.settings.shape import Capture as CaptureLimits
-from proxy.settings.shape import Endpoint
 from tests.kit.laws import API_KEY
 from tests.kit.raw import post
 from tests.kit.upstream import DELTA, END, START
@@ -198,6 +198,39 @@ def test_the_capture_setting_decides_which_bodies_are_kept(bodies: str, failed: 
     assert isinstance(request, Body)
     assert (b"".join(request.chunks) == BODY, request.capture) == (kept, None if kept else "off")
     assert (request.size, request.sha256) == (len(BODY), made.exchange.request_sha256)
+
+
+@pytest.mark.parametrize(
+    ("asked", "endpoint", "general", "kept"),
+    [
+        (b"off", None, "all", "none"),
+        (b" OFF ", "all", "all", "none"),
+        (b"of", None, "all", "none"),
+        (b"on", "none", "all", "none"),
+        (b"on", None, "errors", "errors"),
+        (None, "errors", "all", "errors"),
+        (None, "all", "none", "all"),
+        (None, None, "none", "none"),
+    ],
+)
+def test_the_client_goes_before_the_endpoint_and_that_before_the_general_setting(
+    asked: bytes | None, endpoint: Bodies | None, general: Bodies, kept: Bodies
+) -> None:
+    """F-41: a client can ask for less to be kept, never for more"""
+    capture = captured()
+    capture.headers = [*HEADERS, *([(b"x-proxy-capture", asked)] if asked is not None else [])]
+    capture.endpoint = Endpoint(upstreams=("anthropic",), capture=endpoint)
+    assert capture.keeping(general) == kept
+
+
+@pytest.mark.parametrize(("bodies", "reason"), [("all", None), ("errors", "interrupted"), ("none", "off")])
+def test_an_open_row_says_why_it_will_have_no_body_if_the_process_dies(bodies: str, reason: str | None) -> None:
+    """F-41, S0-28"""
+    under_way = captured()
+    under_way.over = False
+    opened = finisher(bodies).opened(under_way)
+    assert opened is not None
+    assert opened.exchange.request_capture == reason
 
 
 def test_no_open_row_is_written_for_a_request_that_is_over() -> None:
