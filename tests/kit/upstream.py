@@ -158,9 +158,10 @@ class Upstream:
                 threading.Thread(target=self._serve, args=(sock, self.connections), daemon=True).start()
 
     def _serve(self, sock: socket.socket, number: int) -> None:
-        with contextlib.suppress(OSError), sock:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            stack.enter_context(sock)
             if self.context is not None:
-                sock = self.context.wrap_socket(sock, server_side=True)
+                sock = stack.enter_context(self.context.wrap_socket(sock, server_side=True))
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             rest = b""
             while True:
