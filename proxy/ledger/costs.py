@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
+
+from proxy.ledger.connect import insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +41,27 @@ class Cost:
 def save(conn: sqlite3.Connection, request_id: str, cost: Cost) -> None:
     """Add the cost of one price version, which becomes the one that counts; the caller owns the transaction."""
     conn.execute("UPDATE costs SET latest = 0 WHERE request_id = ? AND latest = 1", (request_id,))
-    conn.execute(
-        "INSERT OR REPLACE INTO costs (request_id, price_version, latest, total, total_usd, items, partial)"
-        " VALUES (?, ?, 1, ?, ?, ?, ?)",
+    save_first(conn, {request_id: cost})
+
+
+def save_first(conn: sqlite3.Connection, found: Mapping[str, Cost]) -> None:
+    """Add the costs of exchanges that have none yet, by request id; the caller owns the transaction."""
+    rows = [
         (
             request_id,
             cost.price_version,
+            1,
             str(cost.total_usd),
             float(cost.total_usd),
-            json.dumps([_packed(item) for item in cost.items], separators=(",", ":")),
+            msgspec.json.encode([_packed(item) for item in cost.items]).decode(),
             int(cost.partial),
-        ),
+        )
+        for request_id, cost in found.items()
+    ]
+    insert(
+        conn,
+        "INSERT OR REPLACE INTO costs (request_id, price_version, latest, total, total_usd, items, partial)",
+        rows,
     )
 
 

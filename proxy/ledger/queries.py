@@ -170,5 +170,5 @@ def _children(
     )
     found: defaultdict[str, list[Record]] = defaultdict(list)
     for request_id, *values in rows:
-        found[request_id].append(record_of(record, columns, values))
+        found[request_id].append(record_of(record, values))
     return found

@@ -48,4 +48,4 @@ def _latest(
     pair: tuple[str, str] | None = ("", "")
     while pair is not None and (pair := conn.execute(following, pair).fetchone()) is not None:
         request_id, started_ns, *values = conn.execute(newest, pair).fetchone()
-        yield Observed(request_id, started_ns, record_of(record, columns, values))
+        yield Observed(request_id, started_ns, record_of(record, values))

@@ -7,7 +7,7 @@ replaced, so that no value can spoil a commit.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from enum import StrEnum
 from typing import NamedTuple, TypeVar
@@ -69,21 +69,14 @@ def exchange_of(
     limits: tuple[LimitReading, ...] = (),
 ) -> Exchange:
     """The exchange whose row is `values`."""
-    own = {column.name: _restored(column, value) for column, value in zip(_OWN, values, strict=False)}
-    usage = {column.name: _restored(column, value) for column, value in zip(_USAGE, values[len(_OWN) :], strict=False)}
-    return Exchange(
-        **own,  # type: ignore[arg-type]
-        usage=Usage(**usage),  # type: ignore[arg-type]
-        attempts=attempts,
-        windows=windows,
-        limits=limits,
-    )
+    own = _restored(values[: len(_OWN)], _OWN_RESTORED)
+    own.insert(_USAGE_PLACE, Usage(*_restored(values[len(_OWN) :], _USAGE_RESTORED)))  # type: ignore[arg-type]
+    return Exchange(*own, attempts, windows, limits)  # type: ignore[arg-type, call-arg]
 
 
-def record_of(record: type[Record], columns: Sequence[Column], values: Sequence[Value]) -> Record:
+def record_of(record: type[Record], values: Sequence[Value]) -> Record:
     """The attempt or reading whose row is `values`."""
-    known = {column.name: _restored(column, value) for column, value in zip(columns, values, strict=False)}
-    return record(**known)  # type: ignore[arg-type]
+    return record(*_restored(values, _RECORDS_RESTORED[record]))  # type: ignore[arg-type]
 
 
 def row(record: object, columns: Sequence[Column]) -> tuple[list[Value], bool]:
@@ -137,7 +130,24 @@ def _float(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _restored(column: Column, value: Value) -> object:
-    if value is None or column.kind in ("str", "int", "float"):
-        return value
-    return bool(value) if column.kind == "bool" else _CLOSED[column.kind](str(value))
+def _restored(values: Sequence[Value], restorers: Sequence[tuple[int, Callable[[Value], object]]]) -> list[object]:
+    """Values as the fields have them: few columns are stored as something else."""
+    found: list[object] = list(values)
+    for place, restore in restorers:
+        if values[place] is not None:
+            found[place] = restore(values[place])
+    return found
+
+
+def _restorers(columns: Sequence[Column]) -> tuple[tuple[int, Callable[[Value], object]], ...]:
+    kinds: dict[str, Callable[[Value], object]] = {"bool": bool, **_CLOSED}
+    return tuple((place, kinds[column.kind]) for place, column in enumerate(columns) if column.kind in kinds)
+
+
+_OWN_RESTORED, _USAGE_RESTORED = _restorers(_OWN), _restorers(_USAGE)
+_RECORDS_RESTORED: dict[type, Sequence[tuple[int, Callable[[Value], object]]]] = {
+    Attempt: _restorers(ATTEMPT_COLUMNS),
+    WindowReading: _restorers(WINDOW_COLUMNS),
+    LimitReading: _restorers(LIMIT_COLUMNS),
+}
+_USAGE_PLACE = [each.name for each in fields(Exchange)].index("usage")

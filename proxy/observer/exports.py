@@ -18,6 +18,7 @@ from proxy.observer.delivery import Pace, sender_of
 from proxy.observer.metering import Look, Meter
 from proxy.observer.replies import Signal
 from proxy.observer.sampling import sampled
+from proxy.observer.shared import Shared
 from proxy.observer.shipping import Shipper
 from proxy.settings.otlp import Exporter, Otlp
 from proxy.version import version
@@ -53,11 +54,14 @@ class Exports:
 class Maker:
     """Makes senders for one ledger; `instance` names it in every record."""
 
-    def __init__(self, otlp: Otlp, ledger: Path, instance: str, pace: Pace, clock_ns: Callable[[], int]) -> None:
+    def __init__(
+        self, otlp: Otlp, ledger: Path, instance: str, pace: Pace, clock_ns: Callable[[], int], shared: Shared
+    ) -> None:
         self._otlp = otlp
         self._ledger = ledger
         self._pace = pace
         self._clock_ns = clock_ns
+        self._shared = shared
         named = {
             **otlp.resource,
             attributes.SERVICE_NAME: otlp.service_name,
@@ -98,6 +102,7 @@ class Maker:
             sender_of(Signal.LOGS, target),
             build,
             lambda records: wire.request(self._unversioned, self._scope, records),
+            shared=self._shared,
             oldest_s=OLDEST_LOG_S,
             pace=self._pace,
             clock_ns=self._clock_ns,
@@ -115,6 +120,7 @@ class Maker:
             sender_of(Signal.SPANS, target),
             build,
             lambda found: wire.request(self._resource, self._scope, found),
+            shared=self._shared,
             pace=self._pace,
             clock_ns=self._clock_ns,
         )

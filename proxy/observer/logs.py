@@ -6,7 +6,7 @@ must never stand in a body by accident: free text is kept out or broken by a JSO
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from operator import attrgetter
 
 import msgspec
@@ -22,6 +22,8 @@ from proxy.observer.text import MOST_BYTES, clipped
 from proxy.observer.wire import LogRecord, Severity
 
 MOST_RECORD_BYTES = 16 * 1024
+_CERTAINLY_FITS = 5_000
+_SHORTEST = 16
 
 _Value = str | bool | int | float
 _BROKEN = {
@@ -59,7 +61,9 @@ def _facts(exchange: Exchange, cost: Cost | None, pages: str | None) -> dict[str
     facts: dict[str, _Value] = {}
     for name in _ORDER:
         value = values.get(name)
-        if value is not None:
+        if isinstance(value, str):
+            facts[name] = clipped(value)
+        elif value is not None:
             facts[name] = round(value, 3) if isinstance(value, float) and name != fields.COST_USD else value
     return facts
 
@@ -75,11 +79,8 @@ def _of_failure(facts: Mapping[str, _Value], failure: Failure) -> dict[str, _Val
         fields.ERROR_MESSAGE: failure.error_message,
         fields.UPSTREAM_REQUEST_ID: failure.upstream_request_id,
     }
-    return {
-        name: value
-        for name in _ORDER
-        if name in _IN_ERRORS and (value := told[name] if name in told else facts.get(name)) is not None
-    }
+    found = ((name, told[name] if name in told else facts.get(name)) for name in _ORDER if name in _IN_ERRORS)
+    return {name: clipped(value) if isinstance(value, str) else value for name, value in found if value is not None}
 
 
 def _record(
@@ -97,25 +98,21 @@ def _record(
 
 def _fitting(message: str, facts: Mapping[str, _Value], kept_out: frozenset[str]) -> tuple[str, dict[str, _Value]]:
     """Body and attributes within the limits: where the whole is too long, every text is cut shorter."""
-    for most in _limits():
-        attributes = {name: clipped(value, most) if isinstance(value, str) else value for name, value in facts.items()}
+    most, attributes = MOST_BYTES, dict(facts)
+    while True:
         body = _body(message, {name: value for name, value in attributes.items() if name not in kept_out})
-        if _held(body, attributes) <= MOST_RECORD_BYTES:
-            break
-    return body, attributes
-
-
-def _held(body: str, attributes: Mapping[str, _Value]) -> int:
-    """Bytes of a record's texts and numbers."""
-    texts = "".join([body, *attributes, *map(str, attributes.values())])
-    return len(texts) if texts.isascii() else len(texts.encode())
-
-
-def _limits() -> Iterator[int]:
-    most = MOST_BYTES
-    while most >= 16:
-        yield most
+        if most < _SHORTEST or _fits(body, attributes):
+            return body, attributes
         most //= 4
+        attributes = {name: clipped(value, most) if isinstance(value, str) else value for name, value in facts.items()}
+
+
+def _fits(body: str, attributes: Mapping[str, _Value]) -> bool:
+    """Whether a record is small enough; of most the body alone tells, as what is not in it is but a few texts."""
+    if len(body) < _CERTAINLY_FITS and body.isascii():
+        return True
+    texts = "".join([body, *attributes, *map(str, attributes.values())])
+    return len(texts.encode()) <= MOST_RECORD_BYTES
 
 
 def _body(message: str, facts: Mapping[str, _Value]) -> str:

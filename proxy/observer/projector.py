@@ -9,10 +9,10 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from proxy.ledger import costs, cursors, journal, meta, queries
 from proxy.ledger.connect import transaction
+from proxy.ledger.costs import Cost
 from proxy.ledger.folder import Folder
 from proxy.ledger.journal import JournalRow
 from proxy.ledger.queries import Listed
@@ -24,11 +24,12 @@ from proxy.observer.genai import operation_name
 from proxy.observer.health import Point
 from proxy.observer.labels import Labels
 from proxy.observer.replies import Signal
+from proxy.observer.shared import Entry, Shared
 from proxy.observer.table import MOST_SERIES, Draft, Series
 from proxy.observer.windows import Windows
 from proxy.pricing import PriceTable
 
-MOST_ROWS = 128
+MOST_ROWS = 256
 _WINDOWS_NOTE = "windows"
 _CURSOR = Signal.METRICS.value
 
@@ -44,20 +45,22 @@ class Projector:
         main_account: str | None,
         max_series: int = MOST_SERIES,
         clock_ns: Callable[[], int] = time.time_ns,
+        shared: Shared | None = None,
     ) -> None:
-        """`endpoints`: name and organisation of each. Raises sqlite3.Error."""
+        """`endpoints`: name and organisation of each; `shared` is told what was projected. Raises sqlite3.Error."""
         self._conn = conn
         self._folder = folder
         self._endpoints = endpoints
         self._main_account = main_account
         self._max_series = max_series
         self._clock_ns = clock_ns
+        self._shared = shared or Shared()
         self._prices = PriceTable()
         self._evicted = 0
         self.load()
         draft = self._table.draft(clock_ns())
         totals.begin(draft, endpoints, self._labels)
-        self._commit(draft, self._cursor, [], self._windows)
+        self._commit(draft, self._cursor, {}, self._windows)
 
     def load(self) -> None:
         """Begin again from what the ledger has, after a write has failed."""
@@ -126,16 +129,20 @@ class Projector:
     def _project(self, rows: Sequence[JournalRow]) -> list[Listed]:
         found = queries.by_ids(self._conn, [row.request_id for row in rows])
         draft = self._table.draft(self._clock_ns())
-        windows = self._windows
-        projected = []
+        windows, before = self._windows, self._cursor
+        entries: list[Entry] = []
+        priced: dict[str, Cost] = {}
         for row in rows:
             # An exchange that is missing was removed by retention, which counts it.
-            if (stored := found.get(row.request_id)) is not None:
-                listed = replace(stored, cost=stored.cost or cost_of(stored.exchange, self._prices))
+            if (listed := found.get(row.request_id)) is not None:
+                if listed.cost is None and (cost := cost_of(listed.exchange, self._prices)) is not None:
+                    listed = Listed(listed.exchange, cost)
+                    priced[row.request_id] = cost
                 self._count(listed, draft, windows)
-                projected.append(listed)
-        self._commit(draft, rows[-1].seq, projected, windows)
-        return projected
+            entries.append((row, listed))
+        self._commit(draft, rows[-1].seq, priced, windows)
+        self._shared.put(before, entries)
+        return [listed for _, listed in entries if listed is not None]
 
     def _count(self, listed: Listed, draft: Draft, windows: Windows) -> None:
         exchange = listed.exchange
@@ -145,12 +152,10 @@ class Projector:
         if windows.learn(exchange):
             totals.count_cooldown(exchange, draft, self._labels)
 
-    def _commit(self, draft: Draft, seq: int, projected: Sequence[Listed], windows: Windows) -> None:
+    def _commit(self, draft: Draft, seq: int, priced: Mapping[str, Cost], windows: Windows) -> None:
         note = windows.dump()
         with transaction(self._conn):
-            for listed in projected:
-                if listed.cost is not None:
-                    costs.save(self._conn, listed.exchange.request_id, listed.cost)
+            costs.save_first(self._conn, priced)
             table.save(self._conn, draft)
             if note != meta.get(self._conn, _WINDOWS_NOTE):
                 meta.put(self._conn, _WINDOWS_NOTE, note)

@@ -23,9 +23,10 @@ from proxy.observer.complaints import Complaints
 from proxy.observer.delivery import MOST_BYTES, Pace, Sender, SendingThread
 from proxy.observer.health import Health
 from proxy.observer.replies import Reply, Signal, Verdict
+from proxy.observer.shared import Entry, Shared
 
-MOST_ROWS = 200
-"""Of one read of the journal."""
+MOST_ROWS = 256
+"""Of one look at the journal."""
 _IDLE_S = 1.0
 _MOST_OF_ITEMS = MOST_BYTES - 64 * 1024
 """The rest is for resource and scope."""
@@ -58,11 +59,12 @@ class Shipper(SendingThread):
         build: Callable[[JournalRow, Listed], Sequence[bytes]],
         request: Callable[[Sequence[bytes]], bytes],
         *,
+        shared: Shared | None = None,
         oldest_s: float | None = None,
         pace: Pace | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
-        """`request` puts encoded records into one request.
+        """`request` puts encoded records into one request; `shared` has what others read.
 
         `oldest_s`: age beyond which a record is given up, None for never.
         """
@@ -74,6 +76,7 @@ class Shipper(SendingThread):
         self._sender = sender
         self._build = build
         self._request = request
+        self._shared = shared or Shared()
         self._oldest_s = oldest_s
         self._pace = pace or Pace()
         self._clock_ns = clock_ns
@@ -119,13 +122,19 @@ class Shipper(SendingThread):
         if cursor is None or limit is None:
             return False
         # Costs are computed with the metrics, and a record without its cost would not be the same later.
-        rows = [row for row in journal.after(conn, cursor, MOST_ROWS) if row.seq <= limit]
-        found = queries.by_ids(conn, [row.request_id for row in rows])
-        for batch in _batches(self._lot(row, found.get(row.request_id)) for row in rows):
+        entries = self._shared.after(cursor, MOST_ROWS) or self._read(conn, cursor, limit)
+        for batch in _batches(self._lot(row, listed) for row, listed in entries):
             if not self._deliver(conn, batch, cursor):
                 return False
             cursor = batch[-1].row.seq
-        return bool(rows)
+        return bool(entries)
+
+    def _read(self, conn: sqlite3.Connection, cursor: int, limit: int) -> list[Entry]:
+        rows = [row for row in journal.after(conn, cursor, MOST_ROWS) if row.seq <= limit]
+        found = queries.by_ids(conn, [row.request_id for row in rows])
+        entries: list[Entry] = [(row, found.get(row.request_id)) for row in rows]
+        self._shared.put(cursor, entries)
+        return entries
 
     def _lot(self, row: JournalRow, listed: Listed | None) -> Lot:
         if listed is None:

@@ -6,7 +6,7 @@ import sqlite3
 import threading
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -182,6 +182,14 @@ class Draft:
         series.value += value  # type: ignore[operator]
         if exemplar is not None:
             series.exemplars[bucket] = (value, exemplar)
+
+    def observe_all(self, instrument: Instrument, values: Sequence[float], *labels: Label) -> None:
+        """Put many values into a histogram."""
+        if values:
+            series, bounds = self._one(instrument, labels), instrument.buckets
+            for value in values:
+                series.buckets[bisect_left(bounds, value)] += 1
+            series.value += sum(values)  # type: ignore[operator]
 
     def merge(self, instrument: Instrument, buckets: Iterable[int], total: float, *labels: Label) -> None:
         """Add counts that were put into the same buckets elsewhere."""

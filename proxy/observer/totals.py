@@ -117,8 +117,8 @@ def _count_model_call(
     draft.observe(metrics.GENAI_DURATION, genai.duration_s(exchange), *common, failed, exemplar=exemplar)
     draft.observe(metrics.GENAI_FIRST_CHUNK, genai.first_chunk_s(exchange), *common, exemplar=exemplar)
     if exchange.stream:
-        for (_, before), (_, after) in pairwise(chunks):
-            draft.observe(metrics.GENAI_OUTPUT_CHUNK, max(0.0, after - before) / 1000, *common)
+        gaps = [max(0.0, after - before) / 1000 for (_, before), (_, after) in pairwise(chunks)]
+        draft.observe_all(metrics.GENAI_OUTPUT_CHUNK, gaps, *common)
     if exchange.usage_source in (UsageSource.FINAL, UsageSource.PARTIAL):
         usage = exchange.usage
         draft.observe(metrics.GENAI_TOKEN_USAGE, usage.input_tokens_total, *common, "input", exemplar=exemplar)

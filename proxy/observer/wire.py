@@ -18,7 +18,9 @@ _SAMPLED = 0x01
 _HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
 _ERROR = 2
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
-_BYTE = tuple(bytes((number,)) for number in range(0x80))
+_SHORT = 0x80
+_BYTE = tuple(bytes((number,)) for number in range(_SHORT))
+_TEXT = tuple(b"\x0a" + size for size in _BYTE)
 _double = struct.Struct("<d").pack
 _fixed32 = struct.Struct("<I").pack
 _fixed64 = struct.Struct("<Q").pack
@@ -160,15 +162,17 @@ def _attributes(tag: bytes, values: Mapping[str, Value]) -> bytes:
     for name, value in values.items():
         held = _any(value)
         if held:
-            pair = (_KEYS.get(name) or _key(name)) + b"\x12" + _varint(len(held)) + held
-            parts.append(tag + _varint(len(pair)) + pair)
+            key, size = _KEYS.get(name) or _key(name), len(held)
+            size_of_pair = len(key) + size + (2 if size < _SHORT else 1 + len(_varint(size)))
+            parts += (tag, _varint(size_of_pair), key, b"\x12", _varint(size), held)
     return b"".join(parts)
 
 
 def _any(value: Value) -> bytes:
     if isinstance(value, str):
         data = value.encode()
-        return b"\x0a" + _varint(len(data)) + data
+        size = len(data)
+        return (_TEXT[size] if size < _SHORT else b"\x0a" + _varint(size)) + data
     if isinstance(value, bool):
         return b"\x10" + _BYTE[value]
     if isinstance(value, int):
@@ -188,8 +192,10 @@ def _field(tag: bytes, data: bytes) -> bytes:
 
 def _varint(number: int) -> bytes:
     """Seven bits per byte, the lowest first; of a negative number its 64 bits."""
-    if 0 <= number < 0x80:
+    if 0 <= number < _SHORT:
         return _BYTE[number]
+    if 0 < number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
     number &= 0xFFFF_FFFF_FFFF_FFFF
     written = bytearray()
     while number >= 0x80:
