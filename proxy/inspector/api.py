@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from proxy.exchange import Hop
+from proxy.inspector.answers import rebuilt
 from proxy.inspector.captured import captured
 from proxy.inspector.documents import document, encoded
 from proxy.inspector.filters import BadParameter, View, unknown, view
@@ -19,7 +20,6 @@ from proxy.inspector.openapi import description
 from proxy.inspector.tables import csv_head, csv_rows
 from proxy.ledger import bodies
 from proxy.ledger.queries import Listed, detail, headers, newer, page
-from proxy.reading.rebuild import rebuild
 
 EXPORT_PAGE = 500
 BODY_HEADERS = {
@@ -90,9 +90,7 @@ class Api:
         exchange = self._one(request).exchange
         with self._ledger.read() as conn:
             received = captured(conn, exchange, headers(conn, exchange.request_id), Hop.UPSTREAM_RESPONSE)
-        stored = received.stored
-        content = stored.read() if stored is not None else b""
-        message = rebuild(content, received.content_type, received.content_encoding) if content else None
+        message = rebuilt(exchange, received)
         if message is None:
             raise HTTPException(404, " ".join(received.notes) or "The stored answer holds no message.")
         return _json(message)

@@ -76,14 +76,13 @@ def block(value: Json, budget: Budget, depth: int = 0) -> Block:
         return _text_block(text_of(value.get("text")), _tags(value), budget, _citations(value))
     if kind in ("thinking", "redacted_thinking"):
         return _thinking(value, budget)
+    if kind == "refusal":
+        return _text_block(text_of(value.get("refusal")), (kind,), budget)
     if kind in _TOOL_CALLS:
-        return _json_block(
-            "tool-use", _TOOL_CALLS[kind], value.get("input"), budget,
-            name=text_of(value.get("name")), id=text_of(value.get("id")), tags=_tags(value),
-        )  # fmt: skip
+        return _tool_call(_TOOL_CALLS[kind], value, budget)
     if kind.endswith("tool_result"):
         return _tool_result(kind, value, budget, depth)
-    if kind in ("image", "document", "image_url", "input_image", "container_upload"):
+    if kind in ("image", "document", "audio", "image_url", "input_image", "container_upload"):
         return _media(kind, value, budget)
     return _json_block("other", kind or "content", value, budget)
 
@@ -125,6 +124,17 @@ def _thinking(value: Mapping[str, Json], budget: Budget) -> Block:
         return Block("thinking", "thinking", tags=(tag,))
     shown, cut = budget.take(text)
     return _foldable(Block("thinking", "thinking", prose(shown), characters=len(text), cut=cut), text)
+
+
+def _tool_call(label: str, value: Mapping[str, Json], budget: Budget) -> Block:
+    """A call with its input: JSON, or the text that some tools take (and that broken JSON is)."""
+    name, id, tags = text_of(value.get("name")), text_of(value.get("id")), _tags(value)
+    given = value.get("input") or value.get("partial_json")
+    if not isinstance(given, str):
+        return _json_block("tool-use", label, value.get("input"), budget, name=name, id=id, tags=tags)
+    shown, cut = budget.take(given)
+    part = listing(shown, "")
+    return Block("tool-use", label, (part,), name=name, id=id, tags=tags, characters=len(given), cut=cut)
 
 
 def _tool_result(kind: str, value: Mapping[str, Json], budget: Budget, depth: int) -> Block:

@@ -10,6 +10,7 @@ import msgspec
 
 from proxy.inspector.blocks import Block, Budget, Json, block, blocks, first_line, json_part, one_line, text_of
 from proxy.inspector.code import Part
+from proxy.inspector.openai import choices, told
 
 MAX_SECTION = 300_000
 """Characters shown of the system prompt, of the tools and of the messages, each."""
@@ -69,7 +70,8 @@ def parsed(data: bytes) -> Json:
 
 
 def conversation(request: Mapping[str, Json]) -> Conversation:
-    """The sections of a decoded request body."""
+    """The sections of a decoded request body, in the shape of any dialect."""
+    request = told(request)
     given = request.get("tools")
     tools_budget = Budget(MAX_SECTION)
     return Conversation(
@@ -80,9 +82,18 @@ def conversation(request: Mapping[str, Json]) -> Conversation:
     )
 
 
-def answer(message: Mapping[str, Json]) -> tuple[Block, ...]:
-    """The blocks of a complete answer."""
-    return blocks(message.get("content"), Budget(MAX_SECTION))
+def answer(message: Mapping[str, Json]) -> tuple[Block, ...] | None:
+    """The blocks of a complete answer, those of alternatives apart; None for a shape that has none."""
+    budget = Budget(MAX_SECTION)
+    if isinstance(message.get("content"), list):
+        return blocks(message["content"], budget)
+    answers = choices(message)
+    if answers is None or len(answers) == 1:
+        return None if answers is None else blocks(answers[0][1], budget)
+    return tuple(
+        Block("other", f"choice {number}", children=blocks(said, budget, 1), tags=(finish,) if finish else ())
+        for number, (finish, said) in enumerate(answers, 1)
+    )
 
 
 def _leniently_parsed(data: bytes) -> Json:

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from proxy.exchange import Exchange, Hop, Outcome
 from proxy.inspector import summary
+from proxy.inspector.answers import rebuilt
 from proxy.inspector.blocks import Block, Budget, Json, json_part
 from proxy.inspector.captured import LABELS, Captured, captured, shown
 from proxy.inspector.code import Part, listing
@@ -22,7 +23,6 @@ from proxy.inspector.rendering import Renderer
 from proxy.inspector.rows import badge, row
 from proxy.inspector.stream import raw_stream
 from proxy.ledger.queries import Listed, chunks, detail, headers
-from proxy.reading.rebuild import rebuild
 
 MAX_ERROR = 20_000
 
@@ -75,7 +75,7 @@ class Detail:
                 received = captured(conn, exchange, stored, Hop.CLIENT_RESPONSE)
             stage = captured(conn, exchange, stored, _hop(hop)) if wanted == "json" else None
             times = chunks(conn, request_id) if raw else []
-        message = None if raw or not received.data else _message(exchange, received)
+        message = None if raw or not received.data else rebuilt(exchange, received)
         panels = {**_request_panel(exchange, sent), **_response_panel(exchange, received, message, raw=bool(raw))}
         if raw and received.is_stream and received.stored is not None:
             panels["raw"] = raw_stream(received.stored.read(), received.content_encoding, times)
@@ -134,7 +134,7 @@ def _response_panel(
     exchange: Exchange, received: Captured, message: Mapping[str, Json] | None, *, raw: bool
 ) -> dict[str, object]:
     blocks: tuple[Block, ...] | None = None if message is None else answer(message)
-    part, cut = shown(received) if message is None else (None, 0)
+    part, cut = shown(received) if blocks is None else (None, 0)
     return {
         "answer": blocks,
         "raw": None,
@@ -145,15 +145,6 @@ def _response_panel(
         "response_cut": cut,
         "response_link": _link(exchange, received),
     }
-
-
-def _message(exchange: Exchange, received: Captured) -> Mapping[str, Json] | None:
-    """The answer as one message, rebuilt from a stream; None when it is none that can be read."""
-    stored = received.stored
-    if stored is None or exchange.dialect not in (None, "anthropic") or exchange.operation != "messages":
-        return None
-    message = rebuild(stored.read(), received.content_type, received.content_encoding)
-    return message if message is not None and isinstance(message.get("content"), list) else None
 
 
 def _banner(exchange: Exchange, received: Captured, message: Mapping[str, Json] | None) -> Banner | None:

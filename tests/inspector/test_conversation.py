@@ -63,11 +63,11 @@ def test_tools_of_the_provider_and_of_other_dialects_have_names_and_schemas() ->
 
 
 def test_fields_of_other_dialects_are_not_hidden() -> None:
-    message = {"role": "assistant", "content": None, "tool_calls": [{"id": "c1"}]}
+    message = {"role": "assistant", "content": None, "strange_field": [{"id": "c1"}]}
 
     (seen,) = conversation({"messages": [message]}).messages
 
-    assert "tool_calls" in "".join(piece.text for part in seen.blocks[0].parts for piece in part.pieces)
+    assert "strange_field" in "".join(piece.text for part in seen.blocks[0].parts for piece in part.pieces)
 
 
 def test_half_surrogates_and_nonsense_can_be_parsed_or_are_none() -> None:
@@ -82,4 +82,27 @@ def test_any_shape_is_a_conversation_and_an_answer(value: Any) -> None:
     request = {"system": value, "tools": value, "messages": value, "stop": value}
 
     assert conversation(request).messages is not None
-    assert answer({"content": value}) is not None
+    assert conversation({"input": value, "instructions": value}).messages is not None
+    for field in ("content", "choices", "output", "data"):
+        assert (answer({field: value}) is None) is not isinstance(value, list)
+
+
+def test_alternatives_of_an_answer_stand_apart() -> None:
+    message = {
+        "choices": [
+            {"index": 0, "message": {"content": "a"}, "finish_reason": "stop"},
+            {"index": 1, "message": {"content": "b"}, "finish_reason": "length"},
+        ]
+    }
+
+    seen = answer(message)
+
+    assert seen is not None
+    assert [(one.label, one.tags, len(one.children)) for one in seen] == [
+        ("choice 1", ("stop",), 1),
+        ("choice 2", ("length",), 1),
+    ]
+
+
+def test_shape_without_an_answer_has_none() -> None:
+    assert answer({"id": "x"}) is None
