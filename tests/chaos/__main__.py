@@ -67,12 +67,16 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as name, _installation(Path(name), given.seed) as (stage, upstream):
         telemetry = Telemetry(stage.receiver)
         traffic = Traffic(address(stage.proxy.base_url), _AGENTS, given.seed)
-        traffic.start()
-        _storm(stage, given.minutes * 60, telemetry)
-        traffic.stop(90)
-        wait(lambda: len(stage.proxy.relays) == 2, "both relays to be back", 60)
-        _until_quiet(stage, telemetry)
-        found = verdict.judge(stage, traffic.crowd, upstream.seen(), telemetry.completed)
+        try:
+            traffic.start()
+            _storm(stage, given.minutes * 60, telemetry)
+            traffic.stop(90)
+            wait(lambda: len(stage.proxy.relays) == 2, "both relays to be back", 60)
+            _until_quiet(stage, telemetry)
+            found = verdict.judge(stage, traffic.crowd, upstream.seen(), telemetry.completed)
+        except BaseException:
+            _explain(stage, telemetry)
+            raise
     for what, figure in found.items():
         print(f"{what:42}{figure}")
     print("all laws hold")
@@ -131,6 +135,18 @@ def _until_quiet(stage: Stage, telemetry: Telemetry) -> None:
         return stage.proxy.rows(sql)[0]["n"] == 0 and sent <= telemetry.completed.keys()
 
     wait(_unhurried(quiet), "every record to be closed and sent", 180)
+
+
+def _explain(stage: Stage, telemetry: Telemetry) -> None:
+    """What the processes said last, and what of the ledger is not at rest."""
+    print(stage.proxy.said()[-6_000:])
+    sql = "SELECT request_id, process, outcome, started_ns FROM exchanges"
+    rows = [
+        row for row in stage.proxy.rows(sql) if row["outcome"] is None or not telemetry.completed[row["request_id"]]
+    ]
+    print(f"{len(rows)} open or not sent:", *rows[:5], sep="\n  ")
+    for table in ("cursors", "dead_letters"):
+        print(table, *stage.proxy.rows(f"SELECT * FROM {table} LIMIT 5"), sep="\n  ")
 
 
 def _unhurried(condition: Callable[[], bool]) -> Callable[[], bool]:
