@@ -18,6 +18,7 @@ COMMANDS = {
     "child": "running",
     "doctor": "doctor",
     "export": "export",
+    "purge": "purge",
     "verify": "ledger",
     "telemetry": "ledger",
     "config": "config",

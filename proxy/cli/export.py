@@ -5,22 +5,19 @@ from __future__ import annotations
 import base64
 import sqlite3
 import sys
-import time
 from pathlib import Path
 
 import click
 
+from proxy.cli.filtering import filter_of
 from proxy.cli.options import settings_of, with_options
 from proxy.cli.reading import ledger
 from proxy.exchange import Hop
 from proxy.ledger import bodies, queries
-from proxy.ledger.filters import Filter
 from proxy.ledger.folder import Folder
 from proxy.ledger.queries import Listed
 
 _PAGE = 200
-_PARAMETERS = {"since": "from", "until": "to"}
-"""Options whose filter has another name."""
 
 Json = object
 
@@ -39,7 +36,7 @@ def export(config: Path | None, data: str | None, with_bodies: bool, **given: st
     """Write recorded requests to standard output, one JSON object a line, newest first."""
     from proxy.inspector.documents import document, encoded
 
-    where = _filter(given)
+    where = filter_of(given)
     output = sys.stdout.buffer
     with ledger(Folder(settings_of(config, {"data": data}).settings.data)) as conn:
         before: str | None = None
@@ -49,16 +46,6 @@ def export(config: Path | None, data: str | None, with_bodies: bool, **given: st
                 output.write(encoded({**document(each), **more}) + b"\n")
             before = listed[-1].exchange.request_id
     output.flush()
-
-
-def _filter(given: dict[str, str | None]) -> Filter:
-    from proxy.inspector.filters import BadParameter, view
-
-    parameters = {_PARAMETERS.get(name, name): value for name, value in given.items() if value is not None}
-    try:
-        return view(parameters, time.time_ns()).where
-    except BadParameter as error:
-        raise click.UsageError(str(error).replace("'from'", "--since").replace("'to'", "--until")) from error
 
 
 def _bodies(conn: sqlite3.Connection, listed: Listed) -> dict[str, Json]:

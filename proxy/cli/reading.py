@@ -13,8 +13,11 @@ from proxy.ledger.folder import Folder
 
 
 @contextmanager
-def ledger(folder: Folder) -> Iterator[sqlite3.Connection]:
-    """A connection to read with. Raises LedgerRefused for a file that is missing, foreign, newer or unreadable."""
+def ledger(folder: Folder, *, current: bool = False) -> Iterator[sqlite3.Connection]:
+    """A connection to read with. Raises LedgerRefused for a file that is missing, foreign, newer or unreadable.
+
+    `current`: for an older one, too, because it is to be changed.
+    """
     if not folder.ledger.exists():
         raise LedgerRefused(f"there is no ledger in {folder.path}: name the folder that a proxy writes to with --data")
     try:
@@ -22,6 +25,8 @@ def ledger(folder: Folder) -> Iterator[sqlite3.Connection]:
             meta.instance_id(conn)
             if schema.version(conn) > len(schema.scripts()):
                 raise LedgerRefused(f"the ledger {folder.ledger} was written by a newer version: update this one")
+            if current and schema.version(conn) < len(schema.scripts()):
+                raise LedgerRefused(f"the ledger {folder.ledger} was written by an older version: start the proxy once")
             yield conn
     except sqlite3.Error as error:
         raise LedgerRefused(f"the ledger {folder.ledger} cannot be read ({error}): `serve` says what to do") from error

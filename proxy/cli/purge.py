@@ -1,0 +1,73 @@
+"""`purge`: removes requests from the ledger, and every trace of them from its files."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from proxy.cli.filtering import filter_of
+from proxy.cli.options import settings_of, with_options
+from proxy.cli.reading import ledger
+from proxy.ledger.filters import Filter
+from proxy.ledger.folder import Folder
+from proxy.ledger.purge import Chosen, choose, set_aside
+from proxy.ledger.purge import purge as remove
+
+
+@click.command()
+@with_options()
+@click.option("--request", "requests", multiple=True, metavar="ID", help="One request, by any of its ids; repeatable.")
+@click.option("--session", help="All requests of a session.")
+@click.option("--key", help="All requests of a key, or of a caller's fingerprint.")
+@click.option("--model", help="Part of the model's name.")
+@click.option("--since", help="Accepted at or after: a time such as 2026-11-21T12:00Z, a date, or an age such as 24h.")
+@click.option("--until", help="Accepted before; the same forms.")
+@click.option("--all", "everything", is_flag=True, help="Every request, and ledgers that were set aside as damaged.")
+@click.option("--yes", is_flag=True, help="Do it; without this the command only says what it would remove.")
+def purge(
+    config: Path | None, data: str | None, requests: tuple[str, ...], everything: bool, yes: bool, **given: str | None
+) -> None:
+    """Remove requests from the ledger, and every trace of them from its files; a proxy may run meanwhile.
+    Totals stay, and what was exported is not touched. Exit code 1 if a request is still open and had to stay.
+    """
+    wheres = _wheres(requests, everything, given)
+    folder = Folder(settings_of(config, {"data": data}).settings.data)
+    with ledger(folder, current=True) as conn:
+        chosen = choose(conn, wheres)
+    aside = set_aside(folder) if everything else []
+    click.echo(_said(chosen, aside))
+    if yes and (chosen.finished or aside):
+        hidden = not sys.stderr.isatty()
+        with click.progressbar(length=chosen.finished, label="removing", file=sys.stderr, hidden=hidden) as bar:
+            removed = remove(folder, wheres, bar.update)
+        for path in aside:
+            path.unlink(missing_ok=True)
+        click.echo(f"{removed} requests removed from {folder.ledger}")
+    elif chosen.finished or aside:
+        click.echo("nothing was removed: add --yes to do it")
+    sys.exit(1 if yes and chosen.open else 0)
+
+
+def _wheres(requests: tuple[str, ...], everything: bool, given: dict[str, str | None]) -> list[Filter]:
+    narrowed = bool(requests) or any(value is not None for value in given.values())
+    if narrowed is everything:
+        raise click.UsageError("say which requests: --request, --session, --key, --model, --since, --until, or --all")
+    ids = requests or (None,)
+    return [filter_of({**given, "request": each, "operation": "all"}) for each in dict.fromkeys(ids)]
+
+
+def _said(chosen: Chosen, aside: list[Path]) -> str:
+    if chosen.first_ns is None or chosen.last_ns is None:
+        said = "no request matches"
+    else:
+        said = f"{chosen.finished} requests match, accepted from {_time(chosen.first_ns)} to {_time(chosen.last_ns)}"
+    more = [f"{chosen.open} more are still open and stay"] if chosen.open else []
+    more += [f"{path.name} goes too" for path in aside]
+    return "; ".join([said, *more])
+
+
+def _time(nanoseconds: int) -> str:
+    return datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

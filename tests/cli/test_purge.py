@@ -1,0 +1,85 @@
+"""`purge` as it is typed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from proxy.ledger.changes import Opened
+from proxy.ledger.folder import Folder, prepare
+from proxy.ledger.processes import hold
+from tests.cli.commands import Done, command
+from tests.ledger.samples import alter, finished, opened, request_id, rows, store
+
+WHEN = "accepted from 2025-10-09T08:53:20Z to 2025-10-09T08:53:29Z"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """A ledger with ten requests."""
+    folder = Folder(tmp_path / "data")
+    prepare(folder)
+    store(folder, *(finished(number) for number in range(10)))
+    return folder
+
+
+def purge(folder: Folder, *options: str) -> Done:
+    return command(folder.path.parent, "purge", "--data", str(folder.path), *options)
+
+
+def left(folder: Folder) -> object:
+    return rows(folder, "SELECT count(*) FROM exchanges")[0][0]
+
+
+def test_without_yes_it_only_says_what_it_would_do(folder: Folder) -> None:
+    done = purge(folder, "--all")
+    assert done == Done(0, f"10 requests match, {WHEN}\nnothing was removed: add --yes to do it\n", "")
+    assert left(folder) == 10
+
+
+def test_chosen_requests_are_removed(folder: Folder) -> None:
+    done = purge(folder, "--request", request_id(1), "--request", "req_2", "--yes")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.endswith(f"2 requests removed from {folder.ledger}\n")
+    assert left(folder) == 8
+    assert purge(folder, "--session", "session", "--model", "SONNET", "--since", "2025-10-09", "--yes").code == 0
+    assert left(folder) == 0
+
+
+def test_nothing_to_remove_is_no_failure(folder: Folder) -> None:
+    assert purge(folder, "--key", "nobody", "--yes") == Done(0, "no request matches\n", "")
+
+
+def test_everything_includes_what_was_set_aside(folder: Folder) -> None:
+    aside = folder.path / "ledger.sqlite3.corrupt-20261121T000000Z"
+    aside.write_bytes(b"secret")
+    done = purge(folder, "--all", "--yes")
+    assert (done.code, left(folder)) == (0, 0)
+    assert f"{aside.name} goes too" in done.out
+    assert not aside.exists()
+
+
+def test_what_has_to_stay_is_said_and_ends_with_1(folder: Folder) -> None:
+    with hold(folder, "p1"):
+        store(folder, Opened(opened(20)))
+        done = purge(folder, "--all", "--yes")
+    assert (done.code, left(folder)) == (1, 1)
+    assert "1 more are still open and stay" in done.out
+
+
+@pytest.mark.parametrize("options", [(), ("--yes",), ("--all", "--model", "opus"), ("--since", "soon")])
+def test_without_a_clear_choice_nothing_happens(folder: Folder, options: tuple[str, ...]) -> None:
+    assert purge(folder, *options).code == 2
+    assert left(folder) == 10
+
+
+def test_a_ledger_that_cannot_be_changed_is_refused_in_a_sentence(folder: Folder, tmp_path: Path) -> None:
+    assert purge(Folder(tmp_path / "none"), "--all").code == 2
+    alter(folder, "PRAGMA user_version = 0")
+    done = purge(folder, "--all", "--yes")
+    assert (done.code, done.out) == (2, "")
+    assert (
+        done.err
+        == f"anthropic-proxy: the ledger {folder.ledger} was written by an older version: start the proxy once\n"
+    )
