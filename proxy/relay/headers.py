@@ -26,17 +26,32 @@ HOP_BY_HOP = frozenset(
         b"http2-settings",
     )
 )
-_NOT_FORWARDED = HOP_BY_HOP | {b"host", b"expect"}
+_ABOUT_THE_CLIENT = frozenset(
+    (
+        b"forwarded",
+        b"via",
+        b"x-real-ip",
+        b"true-client-ip",
+        b"cf-connecting-ip",
+        b"cf-connecting-ipv6",
+        b"cf-ipcountry",
+        b"cf-ray",
+        b"cf-visitor",
+    )
+)
+"""What proxies in front of this one note: no business of the upstream's, and free for anyone to invent."""
+_NOT_FORWARDED = HOP_BY_HOP | _ABOUT_THE_CLIENT | {b"host", b"expect"}
+_NOT_FORWARDED_PREFIXES = (b"x-proxy-", b"x-forwarded-")
 _OURS = frozenset((b"x-proxy-request-id", b"x-proxy-error"))
 
 
 def forwarded(headers: RawHeaders) -> list[tuple[str, str]]:
-    """The client's fields as they go upstream; control fields `x-proxy-*` and `Host` stay here."""
+    """The client's fields as they go upstream; control fields `x-proxy-*`, `Host` and its address stay here."""
     dropped = _NOT_FORWARDED | _listed(headers)
     return [
         (name.decode("ascii"), value.decode("utf-8"))
         for name, value in headers
-        if name not in dropped and not name.startswith(b"x-proxy-")
+        if name not in dropped and not name.startswith(_NOT_FORWARDED_PREFIXES)
     ]
 
 

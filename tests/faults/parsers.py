@@ -1,0 +1,69 @@
+"""The proxy once for each of its parsers, with short time-outs, and what tests of group A ask of both."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.kit import laws
+from tests.kit.process import Proxy
+from tests.kit.raw import Connection, Reply
+from tests.kit.upstream import Upstream, ok
+from tests.relay.conftest import FAST, Relayed
+
+PARSERS = ("zttp", "h11")
+MAX_BODY = 33 << 20
+LIMITS = f"client_header_timeout = 1.5\nkeep_alive_timeout = 3\nmax_body = {MAX_BODY}\n"
+HOST = b"Host: localhost\r\n"
+POST = b"POST /v1/messages HTTP/1.1\r\n" + HOST
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@contextlib.contextmanager
+def running(folder: Path, parser: str, *, relay: str = "", rest: str = "") -> Iterator[Relayed]:
+    """A proxy with this parser and an upstream behind it."""
+    upstream = Upstream()
+    with upstream.running():
+        proxy = Proxy(folder, upstream.url, relay=f'parser = "{parser}"\n{FAST}{LIMITS}{relay}', rest=rest)
+        with proxy.running():
+            yield Relayed(proxy, upstream)
+
+
+def fresh(installation: Relayed) -> Iterator[Relayed]:
+    """The same with a fresh script, for one test; ends with the laws."""
+    installation.upstream.script, installation.upstream.early = ok, None
+    installation.upstream.seen.clear()
+    yield installation
+    laws.check(installation.proxy)
+
+
+def chunks(parts: list[bytes]) -> bytes:
+    """A chunked body."""
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+def refused(relayed: Relayed, request: bytes, *statuses: int) -> Reply:
+    """Asserts that a request is refused, nothing of it goes upstream and its connection is closed; the answer.
+
+    A refusal with a request id is a record with the outcome `rejected`; one without is the parser's.
+    """
+    with relayed.connect() as connection:
+        with contextlib.suppress(ConnectionError):
+            connection.send(request)
+        reply = connection.reply(head_only=request.startswith(b"HEAD "))
+        assert reply.status in statuses, reply
+        assert connection.closed()
+    assert relayed.upstream.seen == []
+    if reply.request_id:
+        assert relayed.proxy.exchange(reply.request_id)["outcome"] == "rejected"
+    assert reply.value(b"x-proxy-error")
+    return reply
+
+
+def still_serves(relayed: Relayed, connection: Connection) -> None:
+    """Asserts that a connection is good for another request."""
+    relayed.upstream.seen.clear()
+    connection.send(POST + b"Content-Length: 2\r\n\r\n{}")
+    assert connection.reply().status == 200
+    assert relayed.last.body == b"{}"
