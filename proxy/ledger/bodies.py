@@ -1,4 +1,4 @@
-"""How bodies are kept: compressed, addressed by their content, once.
+"""How bodies are kept: addressed by their content, compressed, what repeats in pieces; each once.
 
 The one interface of body storage: callers never see in how many pieces or how compressed a body lies.
 """
@@ -8,19 +8,38 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import zstandard
+from functools import partial
 
 from proxy.exchange import Hop
 from proxy.ledger.changes import Body
 from proxy.ledger.connect import insert
+from proxy.ledger.pieces import chains
+from proxy.ledger.pieces.chains import unpacked as unpacked
+from proxy.ledger.pieces.recipe import Part as Part
+from proxy.ledger.pieces.recipe import Recent, Recipe
 from proxy.ledger.rows import Value
 
-LEVEL = 3
-_PIECE = 128 * 1024
+IN_PIECES = "pieces"
+"""Codec of a body whose bytes are not in its row."""
+_MARKS = 500
+"""Values of one statement."""
 _PUT = "INSERT OR REPLACE INTO exchange_bodies (request_id, hop, body, same_as, size, sha256, capture, redacted)"
+
+
+class Packer:
+    """Compresses, and remembers what it stored; one per writing thread."""
+
+    def __init__(self) -> None:
+        self.zstd = chains.compressor()
+        self.recent = Recent()
+
+    def remember(self, packed: Iterable[Packed | Hop]) -> None:
+        """These bodies are stored and their transaction is committed."""
+        for each in packed:
+            if isinstance(each, Packed) and each.recipe is not None and each.recipe.placed:
+                self.recent.remember(each.recipe)
 
 
 @dataclass(slots=True)
@@ -29,22 +48,23 @@ class Packed:
 
     body: Body
     digest: bytes
-    size: int
-    codec: str
-    data: bytes
-    """Compressed by `codec`; as it came while that is empty."""
+    whole: bytes
+    part: Part | None = None
+    """The whole, compressed; None until it is, and of a body in pieces."""
+    recipe: Recipe | None = None
+    """What it consists of; None of one that is stored whole."""
 
     @property
     def kept(self) -> bool:
         """Whether there is anything to store besides what is known of it."""
-        return self.size > 0
+        return bool(self.whole)
 
-    def compress(self, compressor: zstandard.ZstdCompressor) -> None:
-        """Compress, once."""
-        if not self.codec:
-            data = compressor.compress(self.data)
-            self.codec = "zstd" if len(data) < self.size else "raw"
-            self.data = data if self.codec == "zstd" else self.data
+    def make(self, packer: Packer) -> None:
+        """Compress or cut, once."""
+        if self.part is None and self.recipe is None:
+            self.recipe = packer.recent.recipe(self.whole)
+            if self.recipe is None:
+                self.part = chains.compressed(self.whole, packer.zstd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +81,17 @@ class StoredBody:
     """A secret was masked in it."""
     stored_size: int
     """Bytes that are here."""
-    codec: str
-    data: bytes
-    """As stored, compressed by `codec`."""
+    parts: Sequence[Part]
+    """As stored, in order."""
 
     def pieces(self) -> Iterator[bytes]:
-        """The stored bytes in order, decompressed as they are asked for."""
-        return unpack(self.codec, self.data)
+        """The stored bytes in order, decompressed as they are asked for; raises zstandard.ZstdError when damaged."""
+        for part in self.parts:
+            yield from unpacked(part)
 
     def read(self) -> bytes:
         """All stored bytes at once."""
         return b"".join(self.pieces())
-
-
-def compressor() -> zstandard.ZstdCompressor:
-    """What bodies are compressed by. Making one costs more than compressing a small body: keep it, per thread."""
-    return zstandard.ZstdCompressor(level=LEVEL)
 
 
 def pack(body: Body) -> Packed:
@@ -84,13 +99,18 @@ def pack(body: Body) -> Packed:
     whole = b"".join(body.chunks)
     as_sent = body.sha256 is not None and body.capture is None and not body.redacted and len(whole) == body.size
     digest = bytes.fromhex(body.sha256) if as_sent and body.sha256 else hashlib.sha256(whole).digest()
-    return Packed(body, digest, len(whole), "", whole)
+    return Packed(body, digest, whole)
 
 
-def compress_new(conn: sqlite3.Connection, packed: Packed, compressor: zstandard.ZstdCompressor) -> None:
-    """Compress ahead of the transaction, unless the same content is stored already."""
-    if packed.kept and _reference(conn, packed.digest) is None:
-        packed.compress(compressor)
+def make_new(conn: sqlite3.Connection, packed: Sequence[Packed], packer: Packer) -> None:
+    """Compress or cut, ahead of the transaction, what is not stored already."""
+    kept = {each.digest: each for each in packed if each.kept}
+    for digest, _ in _stored(conn, list(kept)):
+        del kept[digest]
+    for each in kept.values():
+        each.make(packer)
+        if each.recipe is not None:
+            chains.prepare(conn, each.recipe, packer.zstd)
 
 
 def put(
@@ -102,44 +122,57 @@ def put(
     `keep`, whatever is known of a hop stays.
     """
     before = _before(conn, list(given))
-    rows: list[tuple[Value, ...]] = []
-    replaced: list[int] = []
+    chosen: list[tuple[str, str, Packed | Hop]] = []
     for request_id, by_hop in given.items():
         for hop, body in by_hop.items():
+            old = before.get((request_id, hop.value))
             packed = pack(body) if isinstance(body, Body) else body
-            place = (request_id, hop.value)
-            old = before.get(place)
-            if place in before and (keep or (old is not None and not (isinstance(packed, Packed) and packed.kept))):
+            known = (request_id, hop.value) in before
+            if known and (keep or (old is not None and not (isinstance(packed, Packed) and packed.kept))):
                 continue
-            row = _row(conn, packed)
-            rows.append((*place, *row))
-            if old is not None and old != row[0]:
-                replaced.append(old)
-    insert(conn, _PUT, rows)
-    for reference in replaced:
-        discard(conn, reference)
+            chosen.append((request_id, hop.value, packed))
+    ids = _put_contents(conn, [packed for _, _, packed in chosen if isinstance(packed, Packed) and packed.kept])
+    insert(conn, _PUT, [(request_id, hop, *_row(packed, ids)) for request_id, hop, packed in chosen])
+    for request_id, place, made in chosen:
+        old = before.get((request_id, place))
+        if old is not None and not (isinstance(made, Packed) and ids.get(made.digest) == old):
+            discard(conn, old)
 
 
 def get(conn: sqlite3.Connection, request_id: str, hop: Hop) -> StoredBody | None:
-    """The body of one hop; None when nothing is known of it. A body that is gone has no bytes and says why."""
+    """The body of one hop; None when nothing is known of it. A body that is gone has no bytes and says why.
+
+    Raises ValueError when its pieces cannot be put together, which only a damaged file can cause.
+    """
     sought = hop.value
     for _ in Hop:
         row = conn.execute(
-            "SELECT same_as, e.size, e.sha256, capture, redacted, b.size, codec, data"
+            "SELECT same_as, e.size, e.sha256, capture, redacted, b.size, b.id, codec, data"
             " FROM exchange_bodies AS e LEFT JOIN bodies AS b ON b.id = e.body WHERE request_id = ? AND hop = ?",
             (request_id, sought),
         ).fetchone()
         if row is None:
             return None
         if row[0] is None:
-            size, sha256, capture, redacted, stored, codec, data = row[1:]
-            return StoredBody(size, sha256, capture, bool(redacted), stored or 0, codec or "raw", data or b"")
+            size, sha256, capture, redacted, stored, content, codec, data = row[1:]
+            parts = () if content is None else _parts(conn, content, codec, data)
+            return StoredBody(size, sha256, capture, bool(redacted), stored or 0, parts)
         sought = row[0]
     return None
 
 
+def contents(conn: sqlite3.Connection) -> Iterator[tuple[int, bytes, int, Callable[[], Sequence[Part]]]]:
+    """Every content there is: its id, hash and size, and how to get its parts (raises ValueError as `get` does)."""
+    rows = conn.execute("SELECT id, sha256, size, codec, CAST(data AS BLOB) FROM bodies")
+    for number, digest, size, codec, data in rows:
+        yield number, digest, size, partial(_parts, conn, number, codec, data)
+
+
 def discard(conn: sqlite3.Connection, reference: int) -> bool:
-    """Remove one content unless an exchange still has it; the caller owns the transaction."""
+    """Remove one content unless an exchange still has it; the caller owns the transaction.
+
+    Its pieces are removed by `chains.sweep`, as far as nothing else needs them.
+    """
     done = conn.execute(
         "DELETE FROM bodies WHERE id = ? AND NOT EXISTS (SELECT 1 FROM exchange_bodies WHERE body = ?)",
         (reference, reference),
@@ -147,12 +180,8 @@ def discard(conn: sqlite3.Connection, reference: int) -> bool:
     return done.rowcount > 0
 
 
-def unpack(codec: str, data: bytes) -> Iterator[bytes]:
-    """Decompress piece by piece; raises zstandard.ZstdError when damaged."""
-    if codec == "zstd":
-        yield from zstandard.ZstdDecompressor().read_to_iter(data, write_size=_PIECE)
-    elif data:
-        yield data
+def _parts(conn: sqlite3.Connection, content: int, codec: str, data: bytes) -> Sequence[Part]:
+    return chains.parts(conn, content) if codec == IN_PIECES else (Part(codec, data),)
 
 
 def _before(conn: sqlite3.Connection, request_ids: list[str]) -> dict[tuple[str, str], int | None]:
@@ -161,28 +190,40 @@ def _before(conn: sqlite3.Connection, request_ids: list[str]) -> dict[tuple[str,
     return {(row[0], row[1]): row[2] for row in conn.execute(sought, (json.dumps(request_ids),)).fetchall()}
 
 
-def _row(conn: sqlite3.Connection, packed: Packed | Hop) -> tuple[Value, ...]:
-    """What a row of `exchange_bodies` says of a body, its content stored: the columns behind request id and hop."""
+def _row(packed: Packed | Hop, ids: Mapping[bytes, int]) -> tuple[Value, ...]:
+    """What a row of `exchange_bodies` says of a body: the columns behind request id and hop."""
     if isinstance(packed, Hop):
         return (None, packed.value, 0, None, None, 0)
     known = packed.body
-    reference = _content(conn, packed) if packed.kept else None
+    reference = ids[packed.digest] if packed.kept else None
     return (reference, None, known.size, known.sha256, known.capture, int(known.redacted))
 
 
-def _content(conn: sqlite3.Connection, packed: Packed) -> int:
-    reference = _reference(conn, packed.digest)
-    if reference is not None:
-        return reference
-    if not packed.codec:
-        packed.compress(compressor())
-    done = conn.execute(
-        "INSERT INTO bodies (sha256, size, codec, data) VALUES (?, ?, ?, ?)",
-        (packed.digest, packed.size, packed.codec, packed.data),
-    )
-    return int(done.lastrowid or 0)
+def _put_contents(conn: sqlite3.Connection, packed: Sequence[Packed]) -> dict[bytes, int]:
+    """Store what is not stored yet; the ids of all by digest."""
+    ids = dict(_stored(conn, [each.digest for each in packed]))
+    new = list({each.digest: each for each in packed if each.digest not in ids}.values())
+    if not new:
+        return ids
+    last = conn.execute("SELECT max(id) FROM bodies").fetchone()[0] or 0
+    ids.update((each.digest, number) for number, each in enumerate(new, last + 1))
+    for each in new:
+        each.make(Packer())
+    placing = chains.Placing(conn, [each.recipe for each in new if each.recipe is not None])
+    rows: list[tuple[Value, ...]] = []
+    for each in new:
+        number, part = ids[each.digest], each.part or Part(IN_PIECES, b"")
+        rows.append((number, each.digest, len(each.whole), part.codec, part.data))
+        if each.recipe is not None:
+            placing.put(number, each.recipe)
+    insert(conn, "INSERT INTO bodies (id, sha256, size, codec, data)", rows)
+    placing.write()
+    return ids
 
 
-def _reference(conn: sqlite3.Connection, digest: bytes) -> int | None:
-    row = conn.execute("SELECT id FROM bodies WHERE sha256 = ?", (digest,)).fetchone()
-    return None if row is None else int(row[0])
+def _stored(conn: sqlite3.Connection, digests: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
+    """The contents that are stored, of these, with their ids."""
+    for start in range(0, len(digests), _MARKS):
+        some = digests[start : start + _MARKS]
+        marks = ", ".join("?" * len(some))
+        yield from conn.execute(f"SELECT sha256, id FROM bodies WHERE sha256 IN ({marks})", some).fetchall()  # noqa: S608

@@ -13,14 +13,14 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from proxy.ledger import bodies
 from proxy.ledger.backlog import ROW_BYTES, Backlog, Entry
+from proxy.ledger.bodies import Packer
 from proxy.ledger.changes import Change
 from proxy.ledger.connect import transaction, writer
 from proxy.ledger.counters import Counters
 from proxy.ledger.errors import Trouble, trouble
 from proxy.ledger.folder import Folder
-from proxy.ledger.writing import Failed, Prepared, prepare, smaller, without_bodies, write
+from proxy.ledger.writing import Failed, Prepared, make_ready, prepare, remember, smaller, without_bodies, write
 
 MAX_HELD = 256 * 1024 * 1024
 _BUSY_MS = 100
@@ -60,7 +60,7 @@ class Recorder:
         self._short = False
         self._backlog = Backlog(counters, max_held)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-        self._compressor = bodies.compressor()
+        self._packer = Packer()
         self._conn: sqlite3.Connection | None = None
         self._inode = 0
         self._trouble: Trouble | None = None
@@ -151,20 +151,20 @@ class Recorder:
         """Run the work; one that raises is counted and closes its exchange."""
         failed = None if entry.request_id is None else self._failed(entry.request_id)
         if entry.work is None:
-            return None if failed is None else prepare(failed, self._compressor)
+            return None if failed is None else prepare(failed, self._packer)
         try:
             change = entry.work()
         except Exception as error:
             self._complain("poison", "a record could not be made", error)
             self._counters.add("poison")
-            return None if failed is None else prepare(failed, self._compressor)
+            return None if failed is None else prepare(failed, self._packer)
         return self._prepare(change)
 
     def _prepare(self, change: Change | Failed | None, *, counted: bool = False) -> Prepared | None:
         """Make a change ready, or what can be kept of it."""
         while change is not None:
             try:
-                return prepare(change, self._compressor)
+                return prepare(change, self._packer)
             except Exception as error:
                 self._complain("poison", "a record cannot be stored whole", error)
                 self._counters.add("poison", 0 if counted else 1)
@@ -201,11 +201,11 @@ class Recorder:
 
     def _commit(self, ready: Sequence[Prepared]) -> None:
         conn = self._connection()
-        for each in ready:
-            each.compress(conn, self._compressor)
+        make_ready(conn, ready, self._packer)
         begun = time.perf_counter()
         with transaction(conn):
             write(conn, ready, self._clock_ns())
+        remember(ready, self._packer)
         self._counters.observe("commit_ms", (time.perf_counter() - begun) * 1000)
 
     def _connection(self) -> sqlite3.Connection:
@@ -251,7 +251,7 @@ class Recorder:
         for each in ready:
             if each.has_bodies and not isinstance(each.change, Failed):
                 self._counters.add("disk_full", int(each.finishes))
-                light.append(prepare(without_bodies(each.change, "disk_full"), self._compressor))
+                light.append(prepare(without_bodies(each.change, "disk_full"), self._packer))
             else:
                 light.append(each)
         return light

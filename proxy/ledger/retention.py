@@ -11,8 +11,12 @@ from typing import Protocol
 
 from proxy.ledger import bodies, cursors, journal, meta
 from proxy.ledger.connect import transaction
+from proxy.ledger.pieces import chains
+from proxy.ledger.pieces.chains import BYTES_PER_STEP
 
 BODIES_PER_STEP = 50
+BODIES_AT_ONCE = 10
+"""Fewer where the size decides: how much they give back is known only afterwards."""
 ROWS_PER_STEP = 100
 JOURNAL_PER_STEP = 1_000
 PAGES_PER_STEP = 256
@@ -70,8 +74,10 @@ def trim(
     """
     dropped = _old_bodies(conn, now_ns - round(retention.bodies * 1e9))
     rows, unexported = _old_rows(conn, now_ns - round(retention.metadata * 1e9), signals)
+    # What a body gives back is known when its pieces are gone.
+    swept = _loose_pieces(conn)
     used = used_bytes(conn)
-    if used > retention.max_bytes:
+    if used > retention.max_bytes and not swept:
         more_bodies = _old_bodies(conn, None, used - retention.max_bytes)
         dropped += more_bodies
         if not more_bodies:
@@ -80,7 +86,7 @@ def trim(
     passed = _old_journal(conn, now_ns - JOURNAL_NS, signals)
     _old_dead_letters(conn, now_ns - round(retention.metadata * 1e9))
     vacuumed = give_back(conn)
-    more = bool(dropped or rows or vacuumed) or passed == JOURNAL_PER_STEP
+    more = bool(dropped or rows or swept or vacuumed) or passed == JOURNAL_PER_STEP
     if not more:
         _cut_wal(conn)
     return Trimmed(dropped, rows, unexported, passed, used_bytes(conn), more)
@@ -125,18 +131,19 @@ def remove(conn: sqlite3.Connection, ids: Sequence[str], signals: Collection[str
     return sum(seq > passed for seq, _ in entries)
 
 
-def _old_bodies(conn: sqlite3.Connection, before_ns: int | None, excess: int = 2**62) -> int:
+def _old_bodies(conn: sqlite3.Connection, before_ns: int | None, excess: int = BYTES_PER_STEP) -> int:
     """Give up the oldest bodies of finished exchanges; None = however young, but not many more than `excess` bytes."""
     find = (
-        "SELECT s.request_id, s.hop, s.body, e.started_ns, s.size"
+        "SELECT s.request_id, s.hop, s.body, e.started_ns, length(b.data)"
         " FROM exchange_bodies AS s INDEXED BY exchange_bodies_stored"
-        " CROSS JOIN exchanges AS e ON e.request_id = s.request_id"
+        " CROSS JOIN exchanges AS e ON e.request_id = s.request_id CROSS JOIN bodies AS b ON b.id = s.body"
         " WHERE s.body IS NOT NULL AND e.outcome IS NOT NULL ORDER BY s.request_id LIMIT ?"
     )
+    limit = BODIES_PER_STEP if before_ns is not None else BODIES_AT_ONCE
 
     def chosen() -> list[tuple[str, str, int]]:
         found, passed = [], 0
-        for *body, started_ns, size in conn.execute(find, (BODIES_PER_STEP,)).fetchall():
+        for *body, started_ns, size in conn.execute(find, (limit,)).fetchall():
             if (before_ns is None or started_ns < before_ns) and passed < excess:
                 found.append((body[0], body[1], body[2]))
             passed += size
@@ -153,6 +160,14 @@ def _old_bodies(conn: sqlite3.Connection, before_ns: int | None, excess: int = 2
         for reference in {reference for _, _, reference in gone}:
             bodies.discard(conn, reference)
     return len(gone)
+
+
+def _loose_pieces(conn: sqlite3.Connection) -> int:
+    """Remove pieces of bodies that are gone; returns how many were looked at."""
+    if conn.execute("SELECT 1 FROM loose LIMIT 1").fetchone() is None:
+        return 0
+    with transaction(conn):
+        return chains.sweep(conn)
 
 
 def _old_rows(conn: sqlite3.Connection, before_ns: int | None, signals: Collection[str] | None) -> tuple[int, int]:

@@ -44,7 +44,7 @@ def verify(folder: Folder) -> list[Finding]:
     found: list[tuple[str, object, str]] = []
     with closing(conn):
         conn.execute("BEGIN")
-        for check in (_integrity, _recorded_once, _journal, _cursors, _contents, _references, _facets):
+        for check in (_integrity, _recorded_once, _journal, _cursors, _contents, _pieces, _references, _facets):
             found += _readable(check(conn))
         with suppress(sqlite3.DatabaseError):
             conn.execute("ROLLBACK")
@@ -130,22 +130,34 @@ def _cursors(conn: sqlite3.Connection) -> _Found:
 
 
 def _contents(conn: sqlite3.Connection) -> _Found:
-    for number, digest, size, codec, data in conn.execute(
-        "SELECT id, sha256, size, codec, CAST(data AS BLOB) FROM bodies"
-    ):
+    for number, digest, size, parts in bodies.contents(conn):
         sha, length = hashlib.sha256(), 0
         try:
-            for piece in bodies.unpack(codec, data):
-                sha.update(piece)
-                length += len(piece)
-        except zstandard.ZstdError as error:
-            yield "body", f"bodies {number}", f"cannot be decompressed ({error})"
+            for part in parts():
+                for piece in bodies.unpacked(part):
+                    sha.update(piece)
+                    length += len(piece)
+        except (zstandard.ZstdError, ValueError, TypeError) as error:
+            yield "body", f"bodies {number}", f"cannot be put together ({error})"
             continue
         if sha.digest() != digest or length != size:
             yield "body", f"bodies {number}", f"its {length} bytes are not those it was stored by ({size})"
     lost = "SELECT id FROM bodies AS b WHERE NOT EXISTS (SELECT 1 FROM exchange_bodies WHERE body = b.id)"
     for (number,) in conn.execute(lost):
         yield "body", f"bodies {number}", "belongs to no exchange"
+
+
+def _pieces(conn: sqlite3.Connection) -> _Found:
+    unused = "SELECT id FROM pieces AS p WHERE NOT EXISTS (SELECT 1 FROM nodes WHERE piece = p.id)"
+    for (number,) in conn.execute(unused):
+        yield "body", f"pieces {number}", "stands in no body"
+    dangling = (
+        "SELECT id FROM nodes AS n WHERE NOT EXISTS (SELECT 1 FROM nodes WHERE parent = n.id)"
+        " AND NOT EXISTS (SELECT 1 FROM body_nodes WHERE node = n.id)"
+        " AND NOT EXISTS (SELECT 1 FROM loose WHERE node = n.id)"
+    )
+    for (number,) in conn.execute(dangling):
+        yield "body", f"nodes {number}", "leads to no body and is not due to be removed"
 
 
 def _references(conn: sqlite3.Connection) -> _Found:

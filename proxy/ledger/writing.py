@@ -7,10 +7,9 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-import zstandard
-
 from proxy.exchange import Exchange, Hop, Outcome, UsageSource
 from proxy.ledger import bodies, chunks, facets, headers, journal
+from proxy.ledger.bodies import Packed, Packer
 from proxy.ledger.changes import Arrived, Body, Change, Finished, Opened
 from proxy.ledger.connect import insert
 from proxy.ledger.rows import (
@@ -49,7 +48,7 @@ class Prepared:
     children: dict[str, list[list[Value]]] = field(default_factory=dict)
     """Rows of other tables, by table."""
     headers: str = "{}"
-    bodies: dict[Hop, bodies.Packed | Hop] = field(default_factory=dict)
+    bodies: dict[Hop, Packed | Hop] = field(default_factory=dict)
     chunks: bytes | None = None
     reduced: bool = False
     """Already less than what was to be stored."""
@@ -57,13 +56,12 @@ class Prepared:
     @property
     def has_bodies(self) -> bool:
         """Whether bytes of a body are in it."""
-        return any(isinstance(body, bodies.Packed) and body.kept for body in self.bodies.values())
+        return any(body.kept for body in self.packed)
 
-    def compress(self, conn: sqlite3.Connection, compressor: zstandard.ZstdCompressor) -> None:
-        """Compress what is new, before the transaction."""
-        for body in self.bodies.values():
-            if isinstance(body, bodies.Packed):
-                bodies.compress_new(conn, body, compressor)
+    @property
+    def packed(self) -> list[Packed]:
+        """Its bodies, as far as they are not those of another hop."""
+        return [body for body in self.bodies.values() if isinstance(body, Packed)]
 
     @property
     def finishes(self) -> bool:
@@ -71,7 +69,7 @@ class Prepared:
         return isinstance(self.change, Finished | Failed)
 
 
-def prepare(change: Change | Failed, compressor: zstandard.ZstdCompressor) -> Prepared:
+def prepare(change: Change | Failed, packer: Packer) -> Prepared:
     """Make ready what `write` needs: values SQLite can hold, hashed bodies. May raise on absurd values."""
     if isinstance(change, Failed):
         return Prepared(change, text(change.request_id), _failed_row(change))
@@ -83,7 +81,7 @@ def prepare(change: Change | Failed, compressor: zstandard.ZstdCompressor) -> Pr
     values, intact = exchange_row(exchange)
     ready = Prepared(change, str(values[0]), values, intact)
     if isinstance(change, Finished):
-        _prepare_rest(ready, change, compressor)
+        _prepare_rest(ready, change, packer)
     return ready
 
 
@@ -113,6 +111,16 @@ def smaller(change: Change | Failed, failed: Failed | None) -> Change | Failed |
     return bare if bare != change else failed
 
 
+def make_ready(conn: sqlite3.Connection, ready: Sequence[Prepared], packer: Packer) -> None:
+    """Compress what is new, before the transaction."""
+    bodies.make_new(conn, [body for each in ready for body in each.packed], packer)
+
+
+def remember(ready: Sequence[Prepared], packer: Packer) -> None:
+    """These are committed: what comes next may build on them."""
+    packer.remember(body for each in ready for body in each.packed)
+
+
 def write(conn: sqlite3.Connection, ready: Sequence[Prepared], now_ns: int) -> None:
     """Write a group; the caller owns the transaction. Each exchange closed here gets its journal row.
 
@@ -140,7 +148,7 @@ def write(conn: sqlite3.Connection, ready: Sequence[Prepared], now_ns: int) -> N
     journal.append(conn, closing, now_ns)
 
 
-def _prepare_rest(ready: Prepared, change: Finished, compressor: zstandard.ZstdCompressor) -> None:
+def _prepare_rest(ready: Prepared, change: Finished, packer: Packer) -> None:
     exchange = change.exchange
     for (table, columns), records in zip(
         _CHILDREN, (exchange.attempts, exchange.windows, exchange.limits), strict=True
@@ -152,7 +160,7 @@ def _prepare_rest(ready: Prepared, change: Finished, compressor: zstandard.ZstdC
     ready.headers, intact = headers.pack(change.headers)
     ready.intact = ready.intact and intact
     ready.bodies = {hop: bodies.pack(body) if isinstance(body, Body) else body for hop, body in change.bodies.items()}
-    ready.chunks = chunks.pack(change.chunks, compressor) if change.chunks else None
+    ready.chunks = chunks.pack(change.chunks, packer.zstd) if change.chunks else None
 
 
 def _write_rest(conn: sqlite3.Connection, finished: Sequence[Prepared]) -> None:

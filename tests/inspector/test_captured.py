@@ -7,7 +7,7 @@ import pytest
 from proxy.exchange import Exchange, Hop, Outcome
 from proxy.inspector.captured import MAX_SHOWN, Captured, captured, shown
 from proxy.inspector.ledger import Ledger
-from proxy.ledger.bodies import StoredBody
+from proxy.ledger.bodies import Part, StoredBody
 from proxy.ledger.changes import Body, Finished
 from proxy.ledger.queries import headers
 from tests.inspector.conftest import Sample
@@ -65,7 +65,7 @@ def test_a_cut_and_masked_body_says_so(tmp_path_factory: pytest.TempPathFactory)
 
 
 def made(data: bytes) -> Captured:
-    return Captured(Hop.CLIENT_REQUEST, (), StoredBody(len(data), None, None, False, len(data), "raw", data), data, ())
+    return Captured(Hop.CLIENT_REQUEST, (), StoredBody(len(data), None, None, False, len(data), (Part("raw", data),)), data, ())
 
 
 def test_json_is_indented_as_it_was_written() -> None:

@@ -11,11 +11,11 @@ import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
-import zstandard
-
+from proxy.ledger.bodies import contents, unpacked
+from proxy.ledger.connect import reader
 from proxy.ledger.folder import Folder
 from proxy.ledger.verify import verify
-from tests.kit.process import Proxy, Row, wait
+from tests.kit.process import Proxy, wait
 
 CANARY = "canary7f3a91d2c4"
 """Part of every secret that the tests send."""
@@ -42,7 +42,7 @@ def _no_canary(proxy: Proxy, payloads: Iterable[bytes]) -> None:
     places = _files(proxy.data)
     places["output"] = proxy.said().encode()
     places["/metrics"] = proxy.metrics().encode() if _alive(proxy) else b""
-    places["bodies"] = b"\n".join(_decompressed(row) for row in proxy.rows("SELECT data, codec FROM bodies"))
+    places["bodies"] = _bodies(Folder(proxy.data))
     places["otlp"] = b"\n".join(payloads)
     spellings = (CANARY.encode(), base64.b64encode(CANARY.encode())[:-2])
     found = [name for name, data in places.items() for spelling in spellings if spelling in data]
@@ -62,6 +62,6 @@ def _alive(proxy: Proxy) -> bool:
     return proxy._process is not None and proxy._process.poll() is None
 
 
-def _decompressed(row: Row) -> bytes:
-    data: bytes = row["data"]
-    return zstandard.ZstdDecompressor().decompressobj().decompress(data) if row["codec"] == "zstd" else data
+def _bodies(folder: Folder) -> bytes:
+    with contextlib.closing(reader(folder.ledger)) as conn:
+        return b"\n".join(b"".join(unpacked(part)) for *_, parts in contents(conn) for part in parts())

@@ -21,7 +21,7 @@ from proxy.exchange import (
     WindowReading,
 )
 from proxy.ledger import processes
-from proxy.ledger.bodies import compressor
+from proxy.ledger.bodies import Packer
 from proxy.ledger.changes import Body, Finished, Opened
 from proxy.ledger.connect import transaction, writer
 from proxy.ledger.counters import Counters
@@ -121,7 +121,7 @@ def finished(number: int, process: str = "p1", content: bytes = b"") -> Finished
 def store(folder: Folder, *changes: Opened | Finished, now_ns: int = START_NS) -> None:
     """Write changes without a recorder, in one transaction."""
     with closing(writer(folder.ledger)) as conn, transaction(conn):
-        write(conn, [prepare(change, compressor()) for change in changes], now_ns)
+        write(conn, [prepare(change, Packer()) for change in changes], now_ns)
 
 
 def rows(folder: Folder, sql: str, *values: object) -> list[tuple[object, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from proxy.exchange import Hop
 from proxy.ledger import bodies
-from proxy.ledger.bodies import StoredBody, compressor, pack
+from proxy.ledger.bodies import Packer, StoredBody, pack
 from proxy.ledger.changes import Body, Opened
 from proxy.ledger.folder import Folder
 from tests.ledger.samples import body, opened, request_id, rows, store
@@ -28,15 +29,27 @@ def _stored(conn: sqlite3.Connection, number: int, hop: Hop) -> StoredBody:
     return found
 
 
+def conversation(turns: int, start: str = "begin") -> bytes:
+    """A request of a conversation: each turn repeats the one before, and the cache breakpoint moves on."""
+    said = [f"{start} {number} " + "so it is said " * 100 for number in range(turns)]
+    messages = [{"role": "user", "content": [{"type": "text", "text": text}]} for text in said]
+    messages[-1]["content"][-1]["cache_control"] = {"type": "ephemeral"}  # type: ignore[index]
+    tools = [{"name": f"tool {number}", "description": "what it does " * 60} for number in range(4)]
+    return json.dumps({"model": "m", "messages": messages, "tools": tools, "stream": True}).encode()
+
+
 @given(st.lists(st.binary(max_size=2000), max_size=5))
-def test_any_chunks_come_back_as_their_bytes(chunks: list[bytes]) -> None:
+def test_any_chunks_are_packed_as_their_bytes(chunks: list[bytes]) -> None:
     packed = pack(Body(chunks, size=0))
-    before = packed.data
-    packed.compress(compressor())
-    assert b"".join(bodies.unpack(packed.codec, packed.data)) == before == b"".join(chunks)
+    packed.make(Packer())
+    assert packed.recipe is None
+    assert packed.part is not None
+    assert b"".join(bodies.unpacked(packed.part)) == packed.whole == b"".join(chunks)
 
 
-@pytest.mark.parametrize("content", [b"", b"{}", b"compressible " * 100_000, bytes(range(256)) * 4])
+@pytest.mark.parametrize(
+    "content", [b"", b"{}", b"compressible " * 100_000, bytes(range(256)) * 4, bytes(3_000_000), conversation(9)]
+)
 def test_body_is_read_back_with_what_is_known_of_it(conn: sqlite3.Connection, content: bytes) -> None:
     bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: body(content)}})
     found = _stored(conn, 1, Hop.CLIENT_REQUEST)
@@ -56,6 +69,21 @@ def test_same_content_is_stored_once(conn: sqlite3.Connection) -> None:
     for number in (1, 2):
         bodies.put(conn, {request_id(number): {Hop.CLIENT_REQUEST: body(b"the same" * 100)}})
     assert conn.execute("SELECT count(*), min(length(data)) < 100 FROM bodies").fetchone() == (1, 1)
+
+
+def test_next_turn_of_a_conversation_adds_only_what_is_new(conn: sqlite3.Connection) -> None:
+    for number, turns in ((1, 20), (2, 21)):
+        bodies.put(conn, {request_id(number): {Hop.CLIENT_REQUEST: body(conversation(turns))}})
+        assert _stored(conn, number, Hop.CLIENT_REQUEST).read() == conversation(turns)
+    assert conn.execute("SELECT count(*) FROM pieces").fetchone() == (1 + 21 + 4,)
+    assert conn.execute("SELECT count(*) FROM nodes").fetchone() == (1 + 21 + 4,)
+
+
+def test_contents_are_all_that_is_stored(conn: sqlite3.Connection) -> None:
+    contents = [b"small", conversation(5)]
+    bodies.put(conn, {request_id(number): {Hop.CLIENT_REQUEST: body(each)} for number, each in enumerate(contents, 1)})
+    found = [b"".join(b"".join(bodies.unpacked(part)) for part in parts()) for *_, parts in bodies.contents(conn)]
+    assert found == contents
 
 
 def test_hop_equal_to_another_is_a_reference(conn: sqlite3.Connection) -> None:
@@ -102,9 +130,10 @@ def test_content_is_discarded_only_when_nobody_has_it(folder: Folder, conn: sqli
 def test_content_already_stored_is_not_compressed_again(conn: sqlite3.Connection) -> None:
     bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: body(b"content" * 100)}})
     again, new = pack(body(b"content" * 100)), pack(body(b"other" * 100))
-    bodies.compress_new(conn, again, compressor())
-    bodies.compress_new(conn, new, compressor())
-    assert (again.codec, new.codec) == ("", "zstd")
+    bodies.make_new(conn, [again, new], Packer())
+    assert again.part is None
+    assert new.part is not None
+    assert new.part.codec == "zstd"
 
 
 def test_nothing_is_known_of_a_hop_without_a_body(conn: sqlite3.Connection) -> None:

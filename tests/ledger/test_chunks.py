@@ -7,8 +7,8 @@ from itertools import accumulate
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.ledger.bodies import compressor
 from proxy.ledger.chunks import pack, unpack
+from proxy.ledger.pieces.chains import compressor
 
 _STEPS = st.lists(st.tuples(st.integers(0, 100_000), st.integers(0, 10_000_000)))
 

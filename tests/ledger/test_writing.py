@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from proxy.exchange import Hop
 from proxy.ledger import bodies
-from proxy.ledger.bodies import compressor
+from proxy.ledger.bodies import Packer
 from proxy.ledger.changes import Arrived, Body, Change, Finished, Opened
 from proxy.ledger.connect import transaction
 from proxy.ledger.folder import Folder
@@ -49,7 +49,7 @@ def test_request_body_and_its_exchange_may_come_in_one_group_in_any_order(
 ) -> None:
     changes: list[Change] = [Arrived(request_id(1), body(b"question")), Opened(opened(1)), Finished(closed(1))]
     with transaction(conn):
-        write(conn, [prepare(change, compressor()) for change in changes], START_NS)
+        write(conn, [prepare(change, Packer()) for change in changes], START_NS)
     found = bodies.get(conn, request_id(1), Hop.CLIENT_REQUEST)
     assert found is not None
     assert found.read() == b"question"
@@ -57,7 +57,7 @@ def test_request_body_and_its_exchange_may_come_in_one_group_in_any_order(
 
 def test_request_body_without_an_exchange_is_not_stored(folder: Folder, conn: sqlite3.Connection) -> None:
     with transaction(conn):
-        write(conn, [prepare(Arrived(request_id(1), body(b"question")), compressor())], START_NS)
+        write(conn, [prepare(Arrived(request_id(1), body(b"question")), Packer())], START_NS)
     assert rows(folder, "SELECT count(*) FROM bodies") == [(0,)]
 
 

@@ -1,0 +1,1 @@
+"""Bodies in pieces: what a conversation repeats at every turn is stored once."""
