@@ -17,8 +17,10 @@ from proxy.observer.table import Series
 
 _NOTE = "metrics_export"
 _MILLISECOND = 1_000_000
-_FORGOTTEN_NS = 600 * 1_000_000_000
-"""Receivers refuse points that are much older than the newest."""
+_FORGOTTEN_NS = 50 * 60 * 1_000_000_000
+"""Receivers refuse points that are much older than the newest. Prometheus takes the first of a series an hour late,
+https://github.com/prometheus/prometheus/blob/main/tsdb/head.go (`appendableMinValidTime`).
+"""
 
 
 class _State(msgspec.Struct):

@@ -8,16 +8,16 @@ from proxy.exchange import Outcome
 from proxy.ledger.counters import DROP_REASONS
 from proxy.names import attributes, metrics
 from proxy.names.metrics import INSTRUMENTS, Instrument, Kind
+from proxy.observer.genai import OPERATION_NAMES
 from proxy.observer.labels import MOST_KEYS, MOST_MODELS, MOST_OTHERS
 from proxy.observer.windows import MOST_ACCOUNTS, MOST_LIMITS, MOST_WINDOWS
+from proxy.reading.operations import OPERATIONS
 
 _ABSENT, _OTHER, _NONE = 1, 1, 1
 _STATUSES = 500
 """HTTP has 100 to 599."""
 _MODELS = MOST_MODELS + _OTHER + _ABSENT
 _OTHERS = MOST_OTHERS + _OTHER + _ABSENT
-_OPERATIONS = 10
-_GENAI_OPERATIONS = 3
 
 _VALUES: dict[str, int] = {
     metrics.ACCOUNT: MOST_ACCOUNTS,
@@ -30,7 +30,7 @@ _VALUES: dict[str, int] = {
     metrics.KIND: MOST_LIMITS,
     metrics.MODEL: _MODELS,
     metrics.NAME: MOST_KEYS,
-    metrics.OPERATION: _OPERATIONS,
+    metrics.OPERATION: len(OPERATIONS),
     metrics.ORGANIZATION: 1,
     metrics.OUTCOME: len(Outcome),
     metrics.REASON: len(DROP_REASONS),
@@ -41,7 +41,7 @@ _VALUES: dict[str, int] = {
     metrics.TTL: 2 + _ABSENT,
     metrics.WINDOW: MOST_WINDOWS,
     attributes.ERROR_TYPE: _OTHERS,
-    attributes.GEN_AI_OPERATION_NAME: _GENAI_OPERATIONS,
+    attributes.GEN_AI_OPERATION_NAME: len(OPERATION_NAMES),
     attributes.GEN_AI_PROVIDER_NAME: _OTHERS,
     attributes.GEN_AI_REQUEST_MODEL: _MODELS,
     attributes.GEN_AI_RESPONSE_MODEL: _MODELS,

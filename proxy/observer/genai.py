@@ -14,6 +14,8 @@ _OPERATIONS = {
     "embeddings": "embeddings",
     "images": "generate_content",
 }
+OPERATION_NAMES = frozenset(_OPERATIONS.values())
+"""What `gen_ai.operation.name` can be."""
 _FINISH_REASONS = {"end_turn": "stop", "stop_sequence": "stop", "max_tokens": "length", "tool_use": "tool_call"}
 
 

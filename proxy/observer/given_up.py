@@ -20,6 +20,9 @@ PARTIAL = "partial"
 """The receiver took a batch but for some records, and does not say which."""
 REASONS = (EXPORT_REJECTED, TOO_OLD, POISON, PARTIAL)
 
+MOST_IN_A_ROW = 10
+"""As many records in a row that cannot be made are the program's fault: the others wait for a better one."""
+
 _NOTE = "given_up"
 Counts = dict[str, dict[str, int]]
 """By signal and reason."""

@@ -18,7 +18,6 @@ from proxy.ledger.connect import reader, writer
 from proxy.ledger.folder import Folder
 from proxy.ledger.processes import Hold, close_interrupted, hold
 from proxy.ledger.queries import Listed
-from proxy.names.metrics import Channel
 from proxy.observer import health
 from proxy.observer.complaints import Seldom
 from proxy.observer.delivery import Pace
@@ -141,7 +140,6 @@ class Observer:
 
         `health_only` leaves out what is sent by OTLP, too: many thousand series would keep a scrape waiting.
         """
-        _, series, gauges = self._look()
         with closing(reader(self._folder.ledger)) as conn:
             places = cursors.all_of(conn)
             states = {
@@ -152,7 +150,8 @@ class Observer:
                 states[Signal.METRICS] = (self._exports.meter.health, self._exports.meter.covered)
             own = list(health.points(conn, self._folder, states, self._clock_ns()))
         if health_only:
-            return exposition((one for one in series if one.instrument.channel is Channel.HEALTH), own, accept)
+            return exposition(self._projected().health(), own, accept)
+        _, series, gauges = self._look()
         return exposition(series, chain(gauges, own), accept)
 
     def degraded(self) -> list[str]:
@@ -170,9 +169,12 @@ class Observer:
             self._projector.evicted(number)
 
     def _look(self) -> tuple[int, list[Series], list[Point]]:
+        return self._projected().look()
+
+    def _projected(self) -> Projector:
         if self._projector is None:
             raise RuntimeError("the observer has not been started")
-        return self._projector.look()
+        return self._projector
 
     def _project(self) -> None:
         """The projecting thread: its connection is the only one that changes costs and totals."""

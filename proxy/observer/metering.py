@@ -68,6 +68,7 @@ class Meter(SendingThread):
                     wait = max(wait, self._pace.wait(reply, failures))
             except Exception:
                 self.health.failures += 1
+                self.health.up = False
                 self._complaints.broken()
             if last:
                 return

@@ -17,6 +17,7 @@ from proxy.ledger.folder import Folder
 from proxy.ledger.journal import JournalRow
 from proxy.ledger.queries import Listed
 from proxy.names import metrics
+from proxy.names.metrics import Channel
 from proxy.observer import given_up, table, totals
 from proxy.observer.costs import cost_of
 from proxy.observer.folding import EVICTED, Folding
@@ -57,6 +58,7 @@ class Projector:
         self._shared = shared or Shared()
         self._prices = PriceTable()
         self._evicted = 0
+        self._in_a_row = 0
         self.load()
         draft = self._table.draft(clock_ns())
         totals.begin(draft, endpoints, self._labels)
@@ -71,12 +73,16 @@ class Projector:
         self._cursor = cursors.get(self._conn, _CURSOR) or 0
 
     def look(self) -> tuple[int, list[Series], list[Point]]:
-        """The journal number covered, all series and all gauges of this moment; for any thread."""
+        """The journal number covered, all series and all gauges of this moment; for any thread, as is `health`."""
         covered = self._cursor
         points: list[Point] = [
             (metrics.ENDPOINT_INFO, (name, organization), 1) for name, organization in self._endpoints.items()
         ]
         return covered, self._table.snapshot(), points + list(self._shown_windows.gauges(self._clock_ns() / 1e9))
+
+    def health(self) -> list[Series]:
+        """The series of the health family alone."""
+        return self._table.snapshot(Channel.HEALTH)
 
     def evicted(self, number: int) -> None:
         """Retention has removed exchanges that were not exported; counted with the next fold."""
@@ -88,12 +94,14 @@ class Projector:
         if not rows:
             return []
         try:
-            return self._project(rows)
+            projected = self._project(rows)
         except sqlite3.Error:
             raise
         except Exception:
             self.load()
             return [listed for row in rows for listed in self._alone(row)]
+        self._in_a_row = 0
+        return projected
 
     def fold(self) -> None:
         """Add what the relay processes have counted. Raises sqlite3.Error."""
@@ -112,12 +120,18 @@ class Projector:
         folding.finish()
 
     def _alone(self, row: JournalRow) -> list[Listed]:
-        """One row of a group that could not be projected; if it is the one, it is given up."""
+        """One row of a group that could not be projected; if it is the one, it is given up.
+
+        Raises what is wrong when nothing can be made of many rows in a row.
+        """
         try:
-            return self._project([row])
+            projected = self._project([row])
         except sqlite3.Error:
             raise
         except Exception:
+            if self._in_a_row >= given_up.MOST_IN_A_ROW:
+                raise
+            self._in_a_row += 1
             logging.getLogger(__name__).exception("%s cannot be counted", row.request_id)
             self.load()
             with transaction(self._conn):
@@ -125,6 +139,8 @@ class Projector:
                 cursors.set(self._conn, _CURSOR, row.seq)
             self._cursor = row.seq
             return []
+        self._in_a_row = 0
+        return projected
 
     def _project(self, rows: Sequence[JournalRow]) -> list[Listed]:
         found = queries.by_ids(self._conn, [row.request_id for row in rows])

@@ -81,6 +81,7 @@ class Shipper(SendingThread):
         self._pace = pace or Pace()
         self._clock_ns = clock_ns
         self._complaints = Complaints(signal)
+        self._in_a_row = 0
         self._wake = threading.Event()
 
     def wake(self) -> None:
@@ -103,6 +104,7 @@ class Shipper(SendingThread):
             except Exception:
                 failures += 1
                 self.health.failures += 1
+                self.health.up = False
                 self._complaints.broken()
             if last:
                 return
@@ -123,7 +125,7 @@ class Shipper(SendingThread):
             return False
         # Costs are computed with the metrics, and a record without its cost would not be the same later.
         entries = self._shared.after(cursor, MOST_ROWS) or self._read(conn, cursor, limit)
-        for batch in _batches(self._lot(row, listed) for row, listed in entries):
+        for batch in _batches(self._lots(entries)):
             if not self._deliver(conn, batch, cursor):
                 return False
             cursor = batch[-1].row.seq
@@ -135,6 +137,20 @@ class Shipper(SendingThread):
         entries: list[Entry] = [(row, found.get(row.request_id)) for row in rows]
         self._shared.put(cursor, entries)
         return entries
+
+    def _lots(self, entries: Sequence[Entry]) -> Iterator[Lot]:
+        """What is to be done with each row, up to where nothing can be made of any more."""
+        for place, (row, listed) in enumerate(entries):
+            lot = self._lot(row, listed)
+            if lot.unsent != given_up.POISON:
+                self._in_a_row = 0
+            elif self._in_a_row < given_up.MOST_IN_A_ROW:
+                self._in_a_row += 1
+            elif place:
+                return
+            else:
+                raise RuntimeError(f"no {self._name} can be made of anything since {row.request_id}")
+            yield lot
 
     def _lot(self, row: JournalRow, listed: Listed | None) -> Lot:
         if listed is None:

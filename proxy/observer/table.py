@@ -5,19 +5,21 @@ from __future__ import annotations
 import sqlite3
 import threading
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from proxy.ledger import totals as stored
-from proxy.names.metrics import COST, INSTRUMENTS, OVERFLOW, Instrument, Kind
+from proxy.names.metrics import COST, INSTRUMENTS, OVERFLOW, Channel, Instrument, Kind
 
 Label = str | int | float | None
 """A label's value; None: not known, so the series does not have the label."""
 Number = int | float | Decimal
 MOST_SERIES = 2_000
 """Of one instrument, unless set otherwise; the default limit of OpenTelemetry's SDKs."""
+_HIGHEST = 2**63 - 1
+"""What ledger and OTLP can hold: a made-up token count must not spoil what comes after it."""
 _OVERFLOWED: tuple[Label, ...] = ()
 """Labels of the series that takes what comes beyond the limit."""
 
@@ -72,7 +74,8 @@ class Series:
         )
 
 
-_Key = tuple[str, tuple[Label, ...]]
+_Labels = tuple[Label, ...]
+_ByLabels = dict[_Labels, Series]
 
 
 class Table:
@@ -83,27 +86,29 @@ class Table:
     """
 
     def __init__(self, series: Iterable[Series] = (), limit: int = MOST_SERIES) -> None:
-        self._series = {(one.instrument.name, one.labels): one for one in series}
-        self._sizes = Counter(name for name, _ in self._series)
+        self._series: defaultdict[str, _ByLabels] = defaultdict(dict)
+        for one in series:
+            self._series[one.instrument.name][one.labels] = one
         self._limit = limit
         self._lock = threading.Lock()
 
     def draft(self, now_ns: int) -> Draft:
         """Begin changes; series that they create start at `now_ns`."""
-        return Draft(self._series, self._sizes, self._limit, now_ns)
+        return Draft(self._series, self._limit, now_ns)
 
     def commit(self, draft: Draft) -> None:
         """Make a draft visible, after the ledger has it."""
         with self._lock:
-            self._series.update({(one.instrument.name, one.labels): one for one in draft.changed()})
-            self._sizes += draft.created
+            for one in draft.changed():
+                self._series[one.instrument.name][one.labels] = one
 
-    def snapshot(self) -> list[Series]:
-        """All series as they are now, ordered by name and labels; not to be changed."""
+    def snapshot(self, channel: Channel | None = None) -> list[Series]:
+        """All series (of one channel) as they are now, ordered by name and labels; not to be changed."""
+        names = [each.name for each in INSTRUMENTS if channel in (None, each.channel)]
         with self._lock:
-            rows = list(self._series.items())
-        rows.sort(key=lambda row: (row[0][0], ["" if label is None else str(label) for label in row[0][1]]))
-        return [one for _, one in rows]
+            rows = [one for name in names for one in self._series.get(name, {}).values()]
+        rows.sort(key=lambda one: (one.instrument.name, ["" if each is None else str(each) for each in one.labels]))
+        return rows
 
     def values(self, attribute: str) -> Iterator[Label]:
         """Every value that occurs for a label."""
@@ -156,19 +161,18 @@ def save(conn: sqlite3.Connection, draft: Draft) -> None:
 class Draft:
     """Changes to a table that can still be thrown away: touched series are copies."""
 
-    def __init__(self, base: dict[_Key, Series], sizes: Mapping[str, int], limit: int, now_ns: int) -> None:
+    def __init__(self, base: Mapping[str, _ByLabels], limit: int, now_ns: int) -> None:
         self._base = base
-        self._sizes = sizes
         self._limit = limit
-        self._touched: dict[_Key, Series] = {}
-        self.created: Counter[str] = Counter()
-        """How many series of an instrument it adds."""
+        self._touched: defaultdict[str, _ByLabels] = defaultdict(dict)
+        self._created: Counter[str] = Counter()
         self._now_ns = now_ns
 
     def add(self, instrument: Instrument, amount: Number, *labels: Label) -> None:
         """Count; an amount of 0 makes the series exist."""
         series = self._one(instrument, labels)
-        series.value += amount  # type: ignore[operator]  # one series only ever sees one type of number
+        # One series only ever sees one type of number.
+        series.value = min(series.value + amount, _HIGHEST)  # type: ignore[operator, assignment]
 
     def observe(
         self, instrument: Instrument, value: float | None, *labels: Label, exemplar: Exemplar | None = None
@@ -179,7 +183,7 @@ class Draft:
         series = self._one(instrument, labels)
         bucket = bisect_left(instrument.buckets, value)
         series.buckets[bucket] += 1
-        series.value += value  # type: ignore[operator]
+        series.value = min(series.value + value, _HIGHEST)  # type: ignore[operator]
         if exemplar is not None:
             series.exemplars[bucket] = (value, exemplar)
 
@@ -203,23 +207,20 @@ class Draft:
 
     def changed(self) -> list[Series]:
         """The series to be saved."""
-        return list(self._touched.values())
+        return [one for touched in self._touched.values() for one in touched.values()]
 
-    def _one(self, instrument: Instrument, labels: tuple[Label, ...]) -> Series:
-        key = (instrument.name, labels)
-        series = self._touched.get(key)
+    def _one(self, instrument: Instrument, labels: _Labels) -> Series:
+        touched = self._touched[instrument.name]
+        series = touched.get(labels)
         if series is None:
-            base = self._base.get(key)
-            if base is None and labels and self._full(instrument.name):
+            known = self._base.get(instrument.name, {})
+            base = known.get(labels)
+            if base is None and labels and len(known) + self._created[instrument.name] >= self._limit:
                 return self._one(instrument, _OVERFLOWED)
-            series = self._new(instrument, labels) if base is None else base.copy()
-            self._touched[key] = series
+            series = touched[labels] = self._new(instrument, labels) if base is None else base.copy()
         return series
 
-    def _full(self, name: str) -> bool:
-        return self._sizes.get(name, 0) + self.created[name] >= self._limit
-
-    def _new(self, instrument: Instrument, labels: tuple[Label, ...]) -> Series:
-        self.created[instrument.name] += 1
+    def _new(self, instrument: Instrument, labels: _Labels) -> Series:
+        self._created[instrument.name] += 1
         buckets = [0] * (len(instrument.buckets) + 1) if instrument.kind is Kind.HISTOGRAM else []
         return Series(instrument, labels, self._now_ns, buckets=buckets)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
+import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TextIO
 
 from proxy.exchange import Exchange, Outcome
 from proxy.ledger.queries import Listed
-from proxy.lines import JsonLines
 from proxy.observer.text import printable
 
 _RESET, _DIM, _RED, _GREEN, _YELLOW, _CYAN = "\x1b[0m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"
@@ -51,10 +50,14 @@ def _usd(amount: Decimal) -> str:
     return f"${amount:.4f}" if amount >= Decimal("0.0001") or not amount else f"${amount:.6f}"
 
 
-def call_fields(listed: Listed) -> dict[str, str | int | float | bool | None]:
-    """The same as fields of a JSON line."""
+def call_json(listed: Listed) -> str:
+    """The same as a line of JSON of the form that `proxy.lines` gives to all others."""
     exchange, cost = listed.exchange, listed.cost
-    return {
+    fields = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "level": "INFO",
+        "logger": "proxy.calls",
+        "msg": "completed",
         "request_id": exchange.request_id,
         "status": exchange.status,
         "outcome": str(exchange.outcome),
@@ -67,22 +70,14 @@ def call_fields(listed: Listed) -> dict[str, str | int | float | bool | None]:
         "duration_ms": None if exchange.duration_ms is None else round(exchange.duration_ms, 3),
         "error_type": exchange.error_type,
     }
+    return json.dumps({name: value for name, value in fields.items() if value is not None})
 
 
 def printer(stream: TextIO, *, on_terminal: bool, color: bool) -> Callable[[Listed], None]:
     """What prints finished calls to `stream`; a listener for the observer. Colour on a terminal only, if wanted."""
     if on_terminal:
         return lambda listed: print(call_line(listed, color=color), file=stream, flush=True)
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(JsonLines())
-
-    def line(listed: Listed) -> None:
-        fields = call_fields(listed)
-        record = logging.LogRecord("proxy.calls", logging.INFO, "", 0, "completed", None, None)
-        record.__dict__.update({name: value for name, value in fields.items() if value is not None})
-        handler.emit(record)
-
-    return line
+    return lambda listed: print(call_json(listed), file=stream, flush=True)
 
 
 def _outcome(exchange: Exchange) -> str:

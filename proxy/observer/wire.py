@@ -158,7 +158,7 @@ def _status(one: Span) -> bytes:
 
 def _attributes(tag: bytes, values: Mapping[str, Value]) -> bytes:
     """Pairs of name and value; an integer that has no 64 bits is left out."""
-    parts = []
+    parts: list[bytes] = []
     for name, value in values.items():
         held = _any(value)
         if held:

@@ -25,6 +25,8 @@ _FAMILIES: tuple[tuple[str, tuple[str, str | None]], ...] = (
     ("files", ("files", None)),
     ("models", ("models", None)),
 )
+OPERATIONS = frozenset({"other", *(name for name, _ in (*_CALLS.values(), *(meaning for _, meaning in _FAMILIES)))})
+"""All there are."""
 
 
 def operation(method: str, path: str) -> tuple[str, str | None]:

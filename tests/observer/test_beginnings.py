@@ -69,8 +69,10 @@ def test_what_was_certainly_not_taken_begins_with_the_next_try(conn: sqlite3.Con
 def test_a_zero_too_old_to_be_taken_is_moved(conn: sqlite3.Connection) -> None:
     begun = Beginnings(conn)
     begun.sending([series(S)], 10 * S)
-    begun.sending([series(S)], 1_000 * S)
-    assert begun.zero_ns(series(S)) == 1_000 * S - MS
+    begun.sending([series(S)], 2_900 * S)
+    assert begun.zero_ns(series(S)) == 10 * S - MS
+    begun.sending([series(S)], 7_000 * S)
+    assert begun.zero_ns(series(S)) == 7_000 * S - MS
 
 
 def test_nothing_is_written_when_nothing_is_new(conn: sqlite3.Connection) -> None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from proxy.exchange import WindowReading
 from proxy.ledger import costs, cursors, dead_letters, meta
@@ -18,6 +19,7 @@ from proxy.ledger.counters import Counters
 from proxy.ledger.folder import Folder
 from proxy.names import metrics
 from proxy.names.metrics import Instrument
+from proxy.observer import given_up
 from proxy.observer.projector import Projector
 from tests.observer.samples import START_NS, WINDOWS, exchange, ledger, refused, request_id, store
 
@@ -109,6 +111,23 @@ def test_a_row_that_cannot_be_counted_is_given_up_alone(conn: sqlite3.Connection
     assert total(one, metrics.REQUEST_COUNT) == 4
     assert cursors.get(conn, "metrics") == 5
     assert [(each.signal, each.seq, each.reason) for each in dead_letters.page(conn)] == [("metrics", 3, "poison")]
+
+
+def test_when_no_row_can_be_counted_the_rest_waits_for_a_better_program(
+    conn: sqlite3.Connection, folder: Folder
+) -> None:
+    store(folder, [exchange(number) for number in range(1, 16)])
+    good = conn.execute("SELECT packed FROM chunks LIMIT 1").fetchone()[0]
+    conn.execute("UPDATE chunks SET packed = x'00' WHERE request_id > ?", (request_id(2),))
+    one = projector(conn, folder)
+    for _ in range(2):
+        with pytest.raises(zstandard.ZstdError):
+            drain(one)
+        assert cursors.get(conn, "metrics") == 2 + given_up.MOST_IN_A_ROW
+    assert len(dead_letters.page(conn)) == given_up.MOST_IN_A_ROW
+    conn.execute("UPDATE chunks SET packed = ?", (good,))
+    assert drain(one) == [request_id(number) for number in (13, 14, 15)]
+    assert total(one, metrics.REQUEST_COUNT) == 5
 
 
 def test_what_retention_has_removed_is_passed_over(conn: sqlite3.Connection, folder: Folder) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -225,23 +225,35 @@ def test_an_endpoint_that_hangs_holds_back_no_other(tmp_path: Path) -> None:
             assert cursor(folder, "logs") == 0
 
 
-def _record(row: JournalRow, listed: Listed) -> list[bytes]:
-    if row.seq == 2:
-        raise ValueError("cannot be made")
+@dataclass
+class Making:
+    """Makes records of all rows but some."""
+
+    bad: set[int] = field(default_factory=lambda: {2})
+
+    def __call__(self, row: JournalRow, listed: Listed) -> list[bytes]:
+        if row.seq in self.bad:
+            raise ValueError("cannot be made")
+        return _record(listed)
+
+
+def _record(listed: Listed) -> list[bytes]:
     body = json.dumps({"msg": "completed", "request_id": listed.exchange.request_id})
     return [wire.log_record(LogRecord(1, Severity.INFO, body, {}, 1, 1))]
 
 
 @contextmanager
-def shipping(folder: Folder, one: Receiver) -> Iterator[None]:
+def shipping(folder: Folder, one: Receiver, making: Making | None = None) -> Iterator[Shipper]:
     """A shipper of its own, everything being projected."""
     with closing(writer(folder.ledger)) as conn, transaction(conn):
         cursors.set(conn, "logs", 0)
         cursors.set(conn, "metrics", journal.head(conn))
     target = sender_of(Signal.LOGS, Exporter(f"{one.url}/v1/logs"))
-    shipper = Shipper(Signal.LOGS, folder.ledger, target, _record, lambda made: wire.request(b"", b"", made), pace=FAST)
+    shipper = Shipper(
+        Signal.LOGS, folder.ledger, target, making or Making(), lambda made: wire.request(b"", b"", made), pace=FAST
+    )
     shipper.start()
-    yield
+    yield shipper
     shipper.stop()
     assert shipper.join(5.0)
 
@@ -252,6 +264,20 @@ def test_a_record_that_cannot_be_made_is_given_up_alone(tmp_path: Path) -> None:
     with receiver() as one, shipping(folder, one):
         delivered(one, folder, [1, 3])
     assert letters(folder) == [("logs", request_id(2), "poison")]
+
+
+def test_when_nothing_can_be_made_of_any_record_the_rest_waits_for_a_better_program(tmp_path: Path) -> None:
+    """G11: an error of ours is no reason to give everything up"""
+    folder, making = ledger(tmp_path), Making(set(range(3, 30)))
+    store(folder, [exchange(number) for number in range(1, 30)])
+    with receiver() as one, shipping(folder, one, making) as shipper:
+        wait(lambda: shipper.health.up is False and shipper.health.failures > 1, "the trouble to be shown")
+        assert cursor(folder, "logs") == 12
+        assert messages(one.logs()) == ids([1, 2])
+        making.bad.clear()
+        delivered(one, folder, [1, 2, *range(13, 30)])
+        assert shipper.health.up
+    assert letters(folder) == [("logs", request_id(number), "poison") for number in range(3, 13)]
 
 
 def test_a_thread_that_fails_goes_on_at_its_cursor(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from proxy.ledger import totals as stored
 from proxy.ledger.connect import transaction, writer
 from proxy.names import metrics
+from proxy.names.metrics import Channel
 from proxy.observer import table
 from proxy.observer.table import Exemplar, Series, Table
 from tests.observer.samples import ledger
@@ -51,6 +52,28 @@ def test_the_latest_exemplar_of_a_bucket_stays() -> None:
         draft.observe(metrics.LEDGER_COMMIT, value, exemplar=Exemplar(trace_id, 1, 1))
     one.commit(draft)
     assert one.snapshot()[0].exemplars == {2: (0.9, Exemplar(11, 1, 1)), 10: (600.0, Exemplar(12, 1, 1))}
+
+
+def test_made_up_counts_end_where_the_ledger_does(tmp_path: Path) -> None:
+    one = Table()
+    for _ in range(2):
+        draft = one.draft(1)
+        draft.add(metrics.TOKENS_INPUT, 2**63 - 1, "default", None)
+        draft.observe(metrics.REQUEST_BODY_SIZE, 2**63 - 1, "default")
+        with closing(writer(ledger(tmp_path).ledger)) as conn, transaction(conn):
+            table.save(conn, draft)
+        one.commit(draft)
+    assert [each.value for each in one.snapshot()] == [2**63 - 1] * 2
+
+
+def test_one_channel_can_be_looked_at_alone() -> None:
+    one = Table()
+    draft = one.draft(1)
+    draft.add(metrics.UNPRICED, 1, "a")
+    draft.add(metrics.READ_ERRORS, 1)
+    one.commit(draft)
+    assert [each.instrument for each in one.snapshot(Channel.HEALTH)] == [metrics.READ_ERRORS]
+    assert [each.instrument for each in one.snapshot()] == [metrics.READ_ERRORS, metrics.UNPRICED]
 
 
 def test_labels_that_are_not_known_are_absent() -> None:
