@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": "doctor",
     "export": "export",
     "purge": "purge",
+    "reprice": "reprice",
     "verify": "ledger",
     "telemetry": "ledger",
     "config": "config",

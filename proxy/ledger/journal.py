@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from proxy.ledger.connect import insert
@@ -37,6 +38,16 @@ def after(conn: sqlite3.Connection, seq: int, limit: int) -> list[JournalRow]:
         "SELECT seq, commit_ns, kind, request_id FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
     )
     return [JournalRow(*row) for row in rows]
+
+
+def ahead(conn: sqlite3.Connection, seq: int, request_ids: Sequence[str]) -> set[str]:
+    """Which of these exchanges a cursor at `seq` has not passed yet."""
+    rows = conn.execute(
+        "SELECT request_id FROM journal WHERE kind = 'finished' AND seq > ?"
+        " AND request_id IN (SELECT value FROM json_each(?))",
+        (seq, json.dumps(list(request_ids))),
+    )
+    return {str(row[0]) for row in rows}
 
 
 def head(conn: sqlite3.Connection) -> int:

@@ -23,6 +23,11 @@ def test_rows_come_in_order_of_commit_from_a_place_on(conn: sqlite3.Connection) 
     assert journal.after(conn, 0, 1) == [JournalRow(1, 100, "finished", "c")]
 
 
+def test_what_a_cursor_has_not_passed_is_told(conn: sqlite3.Connection) -> None:
+    _append(conn, 100, "a", "b", "c", "d")
+    assert journal.ahead(conn, 2, ["a", "b", "c", "unknown"]) == {"c"}
+
+
 def test_commit_time_rises_even_when_the_clock_steps_back(conn: sqlite3.Connection) -> None:
     """I6: a log record's time is its commit time, and two must never be equal."""
     for number, now_ns in enumerate((500, 500, 3, 501, 600)):
