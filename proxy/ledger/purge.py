@@ -78,6 +78,8 @@ def purge(
                 counters.add("evicted", unexported)
                 removed += number
                 progress(number)
+        while retention.remove_loose(conn):
+            time.sleep(_PAUSE_S)
         _rewrite(conn, folder, patience_s)
     return removed
 

@@ -75,7 +75,7 @@ def trim(
     dropped = _old_bodies(conn, now_ns - round(retention.bodies * 1e9))
     rows, unexported = _old_rows(conn, now_ns - round(retention.metadata * 1e9), signals)
     # What a body gives back is known when its pieces are gone.
-    swept = _loose_pieces(conn)
+    swept = remove_loose(conn)
     used = used_bytes(conn)
     if used > retention.max_bytes and not swept:
         more_bodies = _old_bodies(conn, None, used - retention.max_bytes)
@@ -107,6 +107,14 @@ def give_back(conn: sqlite3.Connection, least: int = PAGES_PER_STEP) -> bool:
     # A script, because `execute` stops after the first page.
     conn.executescript(f"PRAGMA incremental_vacuum({PAGES_PER_STEP})")
     return True
+
+
+def remove_loose(conn: sqlite3.Connection) -> int:
+    """Take one step of removing the pieces of bodies that are gone; returns how many were looked at, 0 at the end."""
+    if conn.execute("SELECT 1 FROM loose LIMIT 1").fetchone() is None:
+        return 0
+    with transaction(conn):
+        return chains.sweep(conn)
 
 
 def remove(conn: sqlite3.Connection, ids: Sequence[str], signals: Collection[str] | None = None) -> int:
@@ -160,14 +168,6 @@ def _old_bodies(conn: sqlite3.Connection, before_ns: int | None, excess: int = B
         for reference in {reference for _, _, reference in gone}:
             bodies.discard(conn, reference)
     return len(gone)
-
-
-def _loose_pieces(conn: sqlite3.Connection) -> int:
-    """Remove pieces of bodies that are gone; returns how many were looked at."""
-    if conn.execute("SELECT 1 FROM loose LIMIT 1").fetchone() is None:
-        return 0
-    with transaction(conn):
-        return chains.sweep(conn)
 
 
 def _old_rows(conn: sqlite3.Connection, before_ns: int | None, signals: Collection[str] | None) -> tuple[int, int]:

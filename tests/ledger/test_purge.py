@@ -84,6 +84,20 @@ def test_what_retention_had_deleted_before_is_gone_from_free_pages(folder: Folde
     assert traces(folder) == set()
 
 
+def test_pieces_go_too_but_for_those_that_another_conversation_still_has(folder: Folder) -> None:
+    """F15"""
+    said = [b'{"role":"user","content":"%s"}' % (b"secret %d " % number * 90) for number in range(3)]
+    for number in range(3):
+        messages = b",".join(said[: number + 1])
+        store(folder, finished(number, content=b'{"messages":[%s],"padding":"%s"}' % (messages, b" " * 5_000)))
+    assert len(rows(folder, "SELECT id FROM pieces")) == 1 + 3
+    assert purge(folder, [Filter(request_id=request_id(2), operation="all")]) == 1
+    assert len(rows(folder, "SELECT id FROM pieces")) == 1 + 2
+    assert verify(folder) == []
+    assert purge(folder, [EVERYTHING]) == 2
+    assert rows(folder, "SELECT id FROM pieces UNION SELECT id FROM nodes UNION SELECT node FROM loose") == []
+
+
 @pytest.mark.parametrize(
     ("where", "numbers"),
     [
