@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from uuid import UUID
 
-from tests.kit.crowd import Crowd, run
+from tests.kit.crowd import Crowd
 from tests.kit.paced import target
 
 _TURNS = 8
@@ -24,7 +24,7 @@ class Traffic:
         self._chance = random.Random(seed)
         self._agents = agents
         self._over = threading.Event()
-        self._thread = threading.Thread(target=lambda: run(self._all()), daemon=True)
+        self._thread = threading.Thread(target=lambda: self.crowd.run(self._all()), daemon=True)
 
     def start(self) -> None:
         """Begins."""
