@@ -40,6 +40,7 @@ def test_the_health_family_is_never_sent_by_otlp() -> None:
         "proxy.requests.open",
         "proxy.ledger.size",
         "proxy.ledger.free",
+        "proxy.ledger.set_aside",
         "proxy.ledger.commit_ms",
         "proxy.relay.loop_stall_ms",
         "proxy.dropped",

@@ -13,7 +13,7 @@ from proxy.cli.options import settings_of, with_options
 from proxy.cli.reading import ledger
 from proxy.ledger.filters import Filter
 from proxy.ledger.folder import Folder
-from proxy.ledger.purge import Chosen, choose, set_aside
+from proxy.ledger.purge import Chosen, choose
 from proxy.ledger.purge import purge as remove
 
 
@@ -37,7 +37,7 @@ def purge(
     folder = Folder(settings_of(config, {"data": data}).settings.data)
     with ledger(folder, current=True) as conn:
         chosen = choose(conn, wheres)
-    aside = set_aside(folder) if everything else []
+    aside = folder.set_aside() if everything else []
     click.echo(_said(chosen, aside))
     if yes and (chosen.finished or aside):
         hidden = not sys.stderr.isatty()

@@ -22,6 +22,7 @@ from proxy.ledger.locks import taken
 
 _MAGIC = b"SQLite format 3\x00"
 _SALT = re.compile("[0-9a-f]{64}")
+_log = logging.getLogger(__name__)
 _SMALL = 64 * 1024 * 1024
 """Files up to this size are checked page by page at start; larger ones would delay it."""
 
@@ -48,6 +49,10 @@ class Folder:
         """The counter file of one relay process."""
         return self.counters / f"{process}.counters"
 
+    def set_aside(self) -> list[Path]:
+        """Damaged ledgers that were moved aside, with their logs."""
+        return sorted(self.path.glob(f"{self.ledger.name}.corrupt-*"))
+
 
 def prepare(folder: Folder) -> Path | None:
     """Make the folder and an up-to-date ledger in it, before any process opens it.
@@ -60,6 +65,8 @@ def prepare(folder: Folder) -> Path | None:
             _make_private(path)
         if space.full(folder):
             space.release(folder)
+        if (kind := space.network_of(folder)) is not None:
+            _log.warning("%s is on %s, where a ledger can be damaged: choose a local disk", folder.path, kind)
         with _guarded(folder):
             return _prepare_ledger(folder, _salt(folder))
     except OSError as error:
@@ -72,12 +79,16 @@ def write_private(path: Path, data: bytes) -> None:
     """Write a file that only its owner can read, replacing it in one step."""
     draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o600)
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-    draft.replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _prepare_ledger(folder: Folder, salt: str) -> Path | None:
@@ -87,7 +98,7 @@ def _prepare_ledger(folder: Folder, salt: str) -> Path | None:
         if any(taken(lock) for lock in folder.locks.glob("*.lock")):
             raise LedgerRefused(f"{error} and in use: stop what still runs on it, then start again") from error
         aside = _set_aside(folder)
-        logging.getLogger(__name__).error("%s: it was moved to %s and a new one begun", error, aside)
+        _log.error("%s: it was moved to %s and a new one begun", error, aside)
         _open_or_create(folder, salt)
         return aside
     return None

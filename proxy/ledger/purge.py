@@ -84,11 +84,6 @@ def purge(
     return removed
 
 
-def set_aside(folder: Folder) -> list[Path]:
-    """Damaged ledgers that were moved aside, which hold what was recorded, too."""
-    return sorted(folder.path.glob(f"{folder.ledger.name}.corrupt-*"))
-
-
 @contextmanager
 def _connected(folder: Folder) -> Iterator[sqlite3.Connection]:
     try:

@@ -179,6 +179,7 @@ BUDGET_LIMIT = _gauge("proxy.budget.limit", "A budget; nothing sets budgets yet"
 REQUESTS_OPEN = _health("proxy.requests.open", Kind.GAUGE, "", "Requests being relayed now")
 LEDGER_SIZE = _health("proxy.ledger.size", Kind.GAUGE, "By", "Size of the ledger's files")
 LEDGER_FREE = _health("proxy.ledger.free", Kind.GAUGE, "By", "Free space on the ledger's disk")
+LEDGER_SET_ASIDE = _health("proxy.ledger.set_aside", Kind.GAUGE, "", "Damaged ledgers that were moved aside")
 LEDGER_COMMIT = _health("proxy.ledger.commit_ms", Kind.HISTOGRAM, "ms", "Time of a group commit of the recorder")
 LOOP_STALL = _health("proxy.relay.loop_stall_ms", Kind.HISTOGRAM, "ms", "Delays of the relay's event loop")
 DROPPED = _health("proxy.dropped", Kind.COUNTER, "", "What was not kept or not sent, by reason", REASON)
@@ -251,6 +252,7 @@ INSTRUMENTS = (
     REQUESTS_OPEN,
     LEDGER_SIZE,
     LEDGER_FREE,
+    LEDGER_SET_ASIDE,
     LEDGER_COMMIT,
     LOOP_STALL,
     DROPPED,

@@ -40,6 +40,7 @@ def points(
     yield metrics.REQUESTS_OPEN, (), _open(folder)
     yield metrics.LEDGER_SIZE, (), _size(folder.ledger)
     yield metrics.LEDGER_FREE, (), shutil.disk_usage(folder.path).free
+    yield metrics.LEDGER_SET_ASIDE, (), sum(not path.name.endswith(("-wal", "-shm")) for path in folder.set_aside())
     for signal, (health, seq) in signals.items():
         oldest = journal.after(conn, seq, 1)
         lag = max(0.0, (now_ns - oldest[0].commit_ns) / 1e9) if oldest else 0.0

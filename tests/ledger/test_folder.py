@@ -134,6 +134,14 @@ def test_damaged_ledger_in_use_is_refused(tmp_path: Path) -> None:
     assert folder.ledger.read_bytes() == b"\0" * 4096
 
 
+def test_what_was_set_aside_is_found(folder: Folder) -> None:
+    assert folder.set_aside() == []
+    names = [f"{folder.ledger.name}.corrupt-20261121T000000Z{end}" for end in ("", "-wal")]
+    for name in names:
+        (folder.path / name).touch()
+    assert [path.name for path in folder.set_aside()] == names
+
+
 def test_truncated_ledger_is_set_aside(tmp_path: Path) -> None:
     folder = _prepared(tmp_path / "data")
     os.truncate(folder.ledger, folder.ledger.stat().st_size // 2 + 100)

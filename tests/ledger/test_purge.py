@@ -17,7 +17,7 @@ from proxy.ledger.errors import LedgerError
 from proxy.ledger.filters import Filter
 from proxy.ledger.folder import Folder
 from proxy.ledger.processes import hold
-from proxy.ledger.purge import EVERYTHING, Chosen, choose, purge, set_aside
+from proxy.ledger.purge import EVERYTHING, Chosen, choose, purge
 from proxy.ledger.verify import verify
 from tests.ledger.samples import SECOND_NS, START_NS, finished, opened, recording, request_id, rows, store
 
@@ -174,9 +174,3 @@ def test_a_reader_that_stays_is_named(folder: Folder) -> None:
             purge(folder, [EVERYTHING], patience_s=0.1)
     assert purge(folder, [EVERYTHING]) == 0
     assert traces(folder) == set()
-
-
-def test_ledgers_that_were_set_aside_are_found(folder: Folder) -> None:
-    aside = folder.path / "ledger.sqlite3.corrupt-20261121T000000Z"
-    aside.write_bytes(b"")
-    assert set_aside(folder) == [aside]

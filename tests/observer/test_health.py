@@ -59,3 +59,11 @@ def test_what_was_given_up_is_dropped(tmp_path: Path) -> None:
     assert found["proxy.dead_letters", ("logs", "too_old")] == 2
     assert found["proxy.dead_letters", ("spans", "partial")] == 3
     assert found["proxy.dropped", ("export_rejected",)] == 5
+
+
+def test_damaged_ledgers_are_counted_as_long_as_they_are_kept(tmp_path: Path) -> None:
+    """F8"""
+    folder = ledger(tmp_path)
+    for name in ("corrupt-20261121T000000Z", "corrupt-20261121T000000Z-wal", "corrupt-20261121T010000Z"):
+        (folder.path / f"{folder.ledger.name}.{name}").touch()
+    assert shown(folder, {}, 0)["proxy.ledger.set_aside", ()] == 2
