@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
+from proxy.ledger.folder import Folder
+from proxy.ledger.processes import alive
 from tests.chaos import acts, verdict
 from tests.chaos.acts import ACTS, Stage
 from tests.chaos.traffic import Traffic
@@ -145,6 +147,9 @@ def _explain(stage: Stage, telemetry: Telemetry) -> None:
         row for row in stage.proxy.rows(sql) if row["outcome"] is None or not telemetry.completed[row["request_id"]]
     ]
     print(f"{len(rows)} open or not sent:", *rows[:5], sep="\n  ")
+    print(f"processes: {stage.proxy.run['processes']}; owners of open rows that live:")
+    owners = {row["process"] for row in rows if row["outcome"] is None}
+    print(*(f"  {owner}: {alive(Folder(stage.proxy.data), owner)}" for owner in owners), sep="\n")
     for table in ("cursors", "dead_letters"):
         print(table, *stage.proxy.rows(f"SELECT * FROM {table} LIMIT 5"), sep="\n  ")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import signal
 import sqlite3
 import threading
 import time
@@ -156,19 +157,21 @@ def relay_killed(stage: Stage) -> Iterator[None]:
 def _suspended(choose: Callable[[Stage], str]) -> Act:
     @contextlib.contextmanager
     def act(stage: Stage) -> Iterator[None]:
-        with contextlib.ExitStack() as stack:
-            with contextlib.suppress(KeyError, ProcessLookupError):
-                stack.enter_context(_survived(stage.proxy.suspended(choose(stage))))
+        number = stage.proxy.run["processes"].get(choose(stage))
+        _tell(number, signal.SIGSTOP)
+        try:
             yield
+        finally:
+            _tell(number, signal.SIGCONT)
 
     return act
 
 
-@contextlib.contextmanager
-def _survived(suspension: AbstractContextManager[int]) -> Iterator[None]:
-    """A process that was killed while it did not run cannot be told to go on."""
-    with contextlib.suppress(ProcessLookupError), suspension:
-        yield
+def _tell(number: int | None, what: signal.Signals) -> None:
+    """Nothing happens to a process that has ended meanwhile."""
+    if number is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(number, what)
 
 
 @contextlib.contextmanager
