@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 from benchmarks.sessions import Turn
 from proxy.exchange import Attempt
+from proxy.ledger.bodies import Packer
+from proxy.ledger.connect import transaction, writer
+from proxy.ledger.folder import Folder
+from proxy.ledger.folder import prepare as make_folder
+from proxy.ledger.writing import make_ready, prepare, remember, write
 from proxy.reading.response import reader
 from proxy.relay import headers
 from proxy.relay.capture import Capture, Copy, Times
@@ -81,3 +87,39 @@ def finisher(bodies: str = "all") -> Finisher:
         capture=CaptureSettings(bodies=bodies),  # type: ignore[arg-type]
         read_failed=lambda: None,
     )
+
+
+class Recording:
+    """A ledger and what writes it, without the thread: group by group, as the recorder does."""
+
+    def __init__(self, folder: Folder, bodies: str = "all") -> None:
+        make_folder(folder)
+        self.conn = writer(folder.ledger)
+        # Waiting for the disk is not what is measured.
+        self.conn.execute("PRAGMA synchronous=OFF")
+        self._finisher = finisher(bodies)
+        self._packer = Packer()
+        self._recorded = 0
+
+    def captured(self, turns: Iterable[Turn]) -> list[Capture]:
+        """What the event loop leaves to the recorder."""
+        captures = [captured(turn, number) for number, turn in enumerate(turns, self._recorded)]
+        self._recorded += len(captures)
+        return captures
+
+    def commit(self, captures: Iterable[Capture]) -> None:
+        """All that the recorder does with one group."""
+        ready = [prepare(self._finisher.finished(capture), self._packer) for capture in captures]
+        make_ready(self.conn, ready, self._packer)
+        with transaction(self.conn):
+            write(self.conn, ready, START_NS)
+        remember(ready, self._packer)
+
+    def record(self, turns: Iterable[Turn]) -> None:
+        """Both."""
+        self.commit(self.captured(turns))
+
+    def close(self) -> None:
+        """Write everything into the one file."""
+        self.conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        self.conn.close()

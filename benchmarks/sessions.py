@@ -52,7 +52,7 @@ def session(turns: int, *, seed: int = 1, messages_first: bool = True) -> Iterat
         body = prompts.agent_body(voice, messages)
         if messages_first:
             body = {name: body[name] for name in (*ORDER, *(name for name in body if name not in ORDER))}
-        answer = Answer(_blocks(random), "tool_use", random.randint(200, 900), random.randint(20, 200))
+        answer = Answer(_blocks(random), "tool_use", None, random.randint(200, 900), random.randint(20, 200))
         message = Message(identifier(random, "msg_01"), model, answer, PromptTokens(3, 90_000, 0, 2_000), "global")
         yield Turn(
             lines,
