@@ -29,12 +29,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 PROTOBUF = "application/x-protobuf"
 Request = ExportLogsServiceRequest | ExportMetricsServiceRequest | ExportTraceServiceRequest
 Response = ExportLogsServiceResponse | ExportMetricsServiceResponse | ExportTraceServiceResponse
-_REQUESTS: dict[str, type[Request]] = {
+REQUESTS: dict[str, type[Request]] = {
     "logs": ExportLogsServiceRequest,
     "metrics": ExportMetricsServiceRequest,
     "traces": ExportTraceServiceRequest,
 }
-_RESPONSES: dict[str, type[Response]] = {
+RESPONSES: dict[str, type[Response]] = {
     "logs": ExportLogsServiceResponse,
     "metrics": ExportMetricsServiceResponse,
     "traces": ExportTraceServiceResponse,
@@ -80,12 +80,53 @@ class Received:
     taken: bool
 
 
-class Receiver:
+@dataclass
+class Taken:
+    """What a receiver got."""
+
+    received: list[Received] = field(default_factory=list)
+
+    def requests(self, signal: str) -> list[Received]:
+        """All requests of a signal, answered well or not."""
+        return [one for one in list(self.received) if one.signal == signal]
+
+    def logs(self) -> list[LogRecord]:
+        """All records taken, in order of arrival."""
+        return [
+            record
+            for one in self._taken(ExportLogsServiceRequest)
+            for resource in one.resource_logs
+            for scope in resource.scope_logs
+            for record in scope.log_records
+        ]
+
+    def spans(self) -> list[Span]:
+        """All spans taken, in order of arrival."""
+        return [
+            span
+            for one in self._taken(ExportTraceServiceRequest)
+            for resource in one.resource_spans
+            for scope in resource.scope_spans
+            for span in scope.spans
+        ]
+
+    def metrics(self) -> list[Metric]:
+        """The metrics of the last request taken."""
+        taken = self._taken(ExportMetricsServiceRequest)
+        if not taken:
+            return []
+        return [m for r in taken[-1].resource_metrics for s in r.scope_metrics for m in s.metrics]
+
+    def _taken(self, kind: type[Kind]) -> list[Kind]:
+        return [one.message for one in list(self.received) if one.taken and isinstance(one.message, kind)]
+
+
+class Receiver(Taken):
     """Runs on one port for its life; `stop` and `start` take it away and bring it back."""
 
     def __init__(self) -> None:
-        self.received: list[Received] = []
-        self._replies: dict[str, deque[Reply]] = {signal: deque() for signal in _REQUESTS}
+        super().__init__()
+        self._replies: dict[str, deque[Reply]] = {signal: deque() for signal in REQUESTS}
         self._always: dict[str, Reply] = {}
         self._judge: Callable[[Received], Reply | None] = lambda _: None
         self._closing = threading.Event()
@@ -141,42 +182,8 @@ class Receiver:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def requests(self, signal: str) -> list[Received]:
-        """All requests of a signal, answered well or not."""
-        return [one for one in list(self.received) if one.signal == signal]
-
-    def logs(self) -> list[LogRecord]:
-        """All records taken, in order of arrival."""
-        return [
-            record
-            for one in self._taken(ExportLogsServiceRequest)
-            for resource in one.resource_logs
-            for scope in resource.scope_logs
-            for record in scope.log_records
-        ]
-
-    def spans(self) -> list[Span]:
-        """All spans taken, in order of arrival."""
-        return [
-            span
-            for one in self._taken(ExportTraceServiceRequest)
-            for resource in one.resource_spans
-            for scope in resource.scope_spans
-            for span in scope.spans
-        ]
-
-    def metrics(self) -> list[Metric]:
-        """The metrics of the last request taken."""
-        taken = self._taken(ExportMetricsServiceRequest)
-        if not taken:
-            return []
-        return [m for r in taken[-1].resource_metrics for s in r.scope_metrics for m in s.metrics]
-
-    def _taken(self, kind: type[Kind]) -> list[Kind]:
-        return [one.message for one in list(self.received) if one.taken and isinstance(one.message, kind)]
-
     def _take(self, signal: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        message = _REQUESTS[signal].FromString(body)
+        message = REQUESTS[signal].FromString(body)
         judged = self._judge(Received(signal, headers, body, message, taken=False))
         waiting = self._replies[signal]
         reply = judged or (waiting.popleft() if waiting else self._always.get(signal, Reply()))
@@ -235,7 +242,7 @@ class _Handler(BaseHTTPRequestHandler):
 def partial(signal: str, rejected: int, message: str) -> Reply:
     """A 200 that says that some records were not taken."""
     names = {"logs": "rejected_log_records", "metrics": "rejected_data_points", "traces": "rejected_spans"}
-    response = _RESPONSES[signal]()
+    response = RESPONSES[signal]()
     setattr(response.partial_success, names[signal], rejected)
     response.partial_success.error_message = message
     return Reply(body=response.SerializeToString())

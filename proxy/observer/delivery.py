@@ -10,7 +10,7 @@ from typing import Protocol
 
 from proxy.observer.over_http import HttpSender
 from proxy.observer.replies import Reply, Signal, Verdict
-from proxy.settings.otlp import Exporter
+from proxy.settings.otlp import GRPC, Exporter, hush_grpc
 
 MOST_BYTES = 4 * 1024 * 1024
 """Of one request, before compression; receivers commonly refuse more."""
@@ -28,6 +28,11 @@ class Sender(Protocol):
 
 def sender_of(signal: Signal, target: Exporter) -> Sender:
     """Delivers a signal to its target."""
+    if target.protocol == GRPC:
+        hush_grpc()
+        from proxy.observer.over_grpc import GrpcSender
+
+        return GrpcSender(signal, target)
     return HttpSender(signal, target)
 
 

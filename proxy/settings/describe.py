@@ -77,4 +77,5 @@ def _telemetry(otlp: Otlp) -> Iterator[str]:
 
 def _exporter(exporter: Exporter) -> str:
     headers = ", ".join(f"{name}={MASK}" for name in sorted(exporter.headers)) or "none"
-    return f"{exporter.endpoint}, headers {headers}, compression {exporter.compression}, timeout {exporter.timeout:g} s"
+    sent = f"{exporter.endpoint} by {exporter.protocol}, headers {headers}"
+    return f"{sent}, compression {exporter.compression}, timeout {exporter.timeout:g} s"

@@ -6,6 +6,7 @@ concern this product are ignored; those that ask for something it does not do ar
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
@@ -17,11 +18,15 @@ from proxy.settings.addresses import of_url
 from proxy.settings.errors import SettingsError
 
 METRIC_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
+HTTP = "http/protobuf"
+GRPC = "grpc"
 
 _PREFIX = "OTEL_EXPORTER_OTLP_"
+_BINARY = re.compile(r"-bin$", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]*")
 _LONGEST_ATTRIBUTE = 1024
+_GRPC_PORT = 4317
 _SAMPLERS = (
     "always_on",
     "always_off",
@@ -36,7 +41,7 @@ class Exporter(Struct, frozen=True, forbid_unknown_fields=True):
     """How one signal is delivered."""
 
     endpoint: str
-    """Full URL, path included."""
+    """Full URL, path included; for gRPC scheme, host and port."""
     headers: dict[str, str] = field(default_factory=dict)
     """Sent with every export; secrets."""
     timeout: float = 10.0
@@ -47,6 +52,8 @@ class Exporter(Struct, frozen=True, forbid_unknown_fields=True):
     """File with the authorities trusted to sign the receiver's certificate."""
     client_certificate: str | None = None
     client_key: str | None = None
+    protocol: str = HTTP
+    """`http/protobuf` or `grpc`."""
 
     def __repr__(self) -> str:
         return f"Exporter({self.endpoint!r}, headers={sorted(self.headers)})"
@@ -96,13 +103,19 @@ def read_metric_interval(environ: Mapping[str, str]) -> float | None:
     return _number(environ, METRIC_INTERVAL, 0.0) / 1000
 
 
+def hush_grpc() -> None:
+    """Before gRPC is loaded: no lines of its own for every failure, unless somebody asked for them."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
 def _exporter(environ: Mapping[str, str], signal: str) -> Exporter | None:
     if not _wanted(environ, f"OTEL_{signal}_EXPORTER"):
         return None
     chosen = _chosen(environ, signal, "PROTOCOL")
-    if chosen is not None and environ[chosen] != "http/protobuf":
-        raise SettingsError(f"{environ[chosen]!r} is not built yet; use http/protobuf", where=chosen)
-    endpoint = _endpoint(environ, signal)
+    protocol = HTTP if chosen is None else environ[chosen].strip()
+    if chosen is not None and protocol not in (HTTP, GRPC):
+        raise SettingsError(f"{protocol!r} is not built; use {HTTP} or {GRPC}", where=chosen)
+    endpoint = _endpoint(environ, signal) if protocol == HTTP else _grpc_endpoint(environ, signal)
     if endpoint is None:
         return None
     compression = _chosen(environ, signal, "COMPRESSION")
@@ -111,12 +124,13 @@ def _exporter(environ: Mapping[str, str], signal: str) -> Exporter | None:
     timeout = _chosen(environ, signal, "TIMEOUT")
     return Exporter(
         endpoint=endpoint,
-        headers=_headers(environ, f"{_PREFIX}HEADERS") | _headers(environ, f"{_PREFIX}{signal}_HEADERS"),
+        headers=_headers(environ, "HEADERS", protocol) | _headers(environ, f"{signal}_HEADERS", protocol),
         timeout=10.0 if timeout is None else _number(environ, timeout, 10_000.0) / 1000,
         compression="none" if compression is None else environ[compression],
         certificate=_value(environ, signal, "CERTIFICATE"),
         client_certificate=_value(environ, signal, "CLIENT_CERTIFICATE"),
         client_key=_value(environ, signal, "CLIENT_KEY"),
+        protocol=protocol,
     )
 
 
@@ -133,12 +147,30 @@ def _endpoint(environ: Mapping[str, str], signal: str) -> str | None:
     name = _chosen(environ, signal, "ENDPOINT")
     if name is None:
         return None
-    url = environ[name].strip()
-    if not url.startswith(("http://", "https://")) or of_url(url) is None:
-        raise SettingsError("expected an http or https URL such as http://127.0.0.1:4318", where=name)
-    if "@" in urlsplit(url).netloc:
-        raise SettingsError(f"the URL holds a credential; send it by {_PREFIX}HEADERS", where=name)
+    url = _url(environ[name].strip(), name, 4318)
     return url if name.endswith(f"{signal}_ENDPOINT") else f"{url.rstrip('/')}/v1/{signal.lower()}"
+
+
+def _grpc_endpoint(environ: Mapping[str, str], signal: str) -> str | None:
+    """Scheme, host and port, 4317 unless stated; where no scheme is, `…_INSECURE` decides about TLS."""
+    name = _chosen(environ, signal, "ENDPOINT")
+    if name is None:
+        return None
+    text = environ[name].strip()
+    if "://" not in text:
+        insecure = _chosen(environ, signal, "INSECURE")
+        plain = insecure is not None and environ[insecure].strip().lower() == "true"
+        text = f"{'http' if plain else 'https'}://{text}"
+    parts = urlsplit(_url(text, name, _GRPC_PORT))
+    return f"{parts.scheme}://{parts.netloc}" if parts.port else f"{parts.scheme}://{parts.netloc}:{_GRPC_PORT}"
+
+
+def _url(text: str, name: str, port: int) -> str:
+    if not text.startswith(("http://", "https://")) or of_url(text) is None:
+        raise SettingsError(f"expected an http or https URL such as http://127.0.0.1:{port}", where=name)
+    if "@" in urlsplit(text).netloc:
+        raise SettingsError(f"the URL holds a credential; send it by {_PREFIX}HEADERS", where=name)
+    return text
 
 
 def _chosen(environ: Mapping[str, str], signal: str, option: str) -> str | None:
@@ -152,10 +184,13 @@ def _value(environ: Mapping[str, str], signal: str, option: str) -> str | None:
     return None if name is None else environ[name]
 
 
-def _headers(environ: Mapping[str, str], name: str) -> dict[str, str]:
+def _headers(environ: Mapping[str, str], option: str, protocol: str) -> dict[str, str]:
+    name = f"{_PREFIX}{option}"
     headers = _pairs(environ, name)
     if not all(_HEADER_NAME.fullmatch(field) and value.isprintable() for field, value in headers.items()):
         raise SettingsError("holds what cannot be sent as an HTTP header; percent-encode values only", where=name)
+    if protocol == GRPC and not all(value.isascii() and not _BINARY.search(field) for field, value in headers.items()):
+        raise SettingsError("gRPC takes values of ASCII only, and no names that end with -bin", where=name)
     return headers
 
 

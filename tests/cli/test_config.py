@@ -38,8 +38,8 @@ def test_check_says_that_the_settings_are_right(tmp_path: Path) -> None:
 
 
 def test_check_names_the_first_mistake(tmp_path: Path) -> None:
-    done = command(tmp_path, "config", "check", env={"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"})
-    sentence = "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' is not built yet; use http/protobuf"
+    done = command(tmp_path, "config", "check", env={"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"})
+    sentence = "OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' is not built; use http/protobuf or grpc"
     assert done == Done(2, "", f"anthropic-proxy: {sentence}\n")
 
 

@@ -39,7 +39,7 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
     }
     shown = show(load(environ=environ, folder=tmp_path))
     assert "canary" not in shown
-    assert "# logs: https://collector:4318/v1/logs, headers authorization=***, compression none, timeout 10 s" in shown
+    assert "# logs: https://collector:4318/v1/logs by http/protobuf, headers authorization=***, compression none" in shown
 
 
 def test_the_schema_describes_every_key_and_nothing_else() -> None:

@@ -6,6 +6,8 @@ from proxy.settings.errors import SettingsError
 from proxy.settings.otlp import Exporter, Otlp, read_metric_interval, read_otlp
 
 COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"
+PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
+HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"
 
 
 def test_without_variables_nothing_is_exported() -> None:
@@ -41,6 +43,45 @@ def test_a_signals_own_variables_go_before_the_general_ones() -> None:
     assert otlp.traces == Exporter(
         "http://general:4318/v1/traces", {"authorization": "Bearer a", "tenant": "1"}, 3.0, "gzip", "/ca.pem"
     )
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "insecure", "target"),
+    [
+        ("http://c:4317", "", "http://c:4317"),
+        ("http://c", "", "http://c:4317"),
+        ("https://c:1/ignored", "true", "https://c:1"),
+        ("c:4317", "", "https://c:4317"),
+        ("c", "false", "https://c:4317"),
+        ("c:1", "TRUE", "http://c:1"),
+        ("http://[::1]", "", "http://[::1]:4317"),
+        ("[::1]:5", "true", "http://[::1]:5"),
+    ],
+)
+def test_grpc_goes_to_host_and_port(endpoint: str, insecure: str, target: str) -> None:
+    otlp = read_otlp({COLLECTOR: endpoint, PROTOCOL: "grpc", "OTEL_EXPORTER_OTLP_INSECURE": insecure})
+    assert otlp.logs == otlp.metrics == otlp.traces == Exporter(target, protocol="grpc")
+
+
+def test_each_signal_may_go_by_a_protocol_of_its_own() -> None:
+    otlp = read_otlp({COLLECTOR: "http://c:1", PROTOCOL: "grpc", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "http/protobuf"})
+    assert otlp.logs == Exporter("http://c:1/v1/logs")
+    assert otlp.traces == Exporter("http://c:1", protocol="grpc")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "sentence"),
+    [
+        (COLLECTOR, "unix:///run/otlp", "expected an http or https URL such as http://127.0.0.1:4317"),
+        (COLLECTOR, "c:99999", "expected an http or https URL such as http://127.0.0.1:4317"),
+        (HEADERS, "a=%C3%A9", "gRPC takes values of ASCII only, and no names that end with -bin"),
+        (HEADERS, "a-Bin=x", "gRPC takes values of ASCII only, and no names that end with -bin"),
+    ],
+)
+def test_what_grpc_cannot_take_is_an_error(variable: str, value: str, sentence: str) -> None:
+    with pytest.raises(SettingsError) as raised:
+        read_otlp({COLLECTOR: "http://c:1", PROTOCOL: "grpc", variable: value})
+    assert str(raised.value) == f"{variable}: {sentence}"
 
 
 @pytest.mark.parametrize(
@@ -103,8 +144,8 @@ def test_the_metric_interval_is_read_in_milliseconds() -> None:
             "a=%0d%0ab",
             "holds what cannot be sent as an HTTP header; percent-encode values only",
         ),
-        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "'grpc' is not built yet; use http/protobuf"),
-        ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/json", "'http/json' is not built yet; use http/protobuf"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "GRPC", "'GRPC' is not built; use http/protobuf or grpc"),
+        ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/json", "'http/json' is not built; use http/protobuf or grpc"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "expected gzip or none, not 'zstd'"),
         ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "expected a number from 0 to 1e+09, not 'soon'"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "secret", "expected comma-separated name=value pairs, percent-encoded"),
