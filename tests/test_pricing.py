@@ -218,3 +218,63 @@ def test_invented_models_do_not_fill_the_memory() -> None:
     for number in range(1_200):
         assert table.price(call(Usage(1, 1), f"invented-{number}")) is None
     assert len(table._models) <= 1_000
+
+
+def openai(usage: Usage, model: str = "gpt-5", **changes: object) -> Priced | None:
+    return PRICES.price(call(usage, model, **{"provider": "openai", "operation": "chat", **changes}))
+
+
+def test_cached_input_of_openai_has_its_own_rate() -> None:
+    priced = openai(Usage(input_tokens=100_000, output_tokens=1_000, cache_read_tokens=900_000, reasoning_tokens=900))
+    assert priced is not None
+    assert [(item.fee_item, item.quantity, item.amount_usd) for item in priced.items] == [
+        ("prompt", 100_000, Decimal("0.125")),
+        ("input_cache_read", 900_000, Decimal("0.1125")),
+        ("completion", 1_000, Decimal("0.01")),
+    ]
+    assert not priced.partial
+
+
+@pytest.mark.parametrize(
+    ("tier", "usd"),
+    [(None, "1.25"), ("default", "1.25"), ("auto", "1.25"), ("flex", "0.625"), ("priority", "2.5"), ("scale", None)],
+)
+def test_service_tier_decides_and_one_that_the_table_lacks_has_no_price(tier: str | None, usd: str | None) -> None:
+    priced = openai(Usage(input_tokens=1_000_000, output_tokens=0, service_tier=tier))
+    assert (priced and priced.total_usd) == (usd and Decimal(usd))
+
+
+def test_tier_has_no_price_before_the_table_has_one() -> None:
+    earlier = int(datetime(2026, 10, 11, tzinfo=UTC).timestamp()) * 1_000_000_000
+    assert openai(Usage(1_000, 1_000, service_tier="flex"), started_ns=earlier) is None
+
+
+def test_embeddings_have_no_output_and_are_wholly_priced() -> None:
+    priced = openai(Usage(input_tokens=1_000_000), "text-embedding-3-small", operation="embeddings")
+    assert priced is not None
+    assert (priced.total_usd, priced.partial) == (Decimal("0.02"), False)
+
+
+@pytest.mark.parametrize(
+    ("model", "raw", "usd"),
+    [
+        ("gpt-image-1", '{"input_tokens_details":{"text_tokens":1000000,"image_tokens":0}}', "45"),
+        ("gpt-image-1", '{"input_tokens_details":{"text_tokens":0,"image_tokens":1000000}}', None),
+        ("gpt-image-1.5", "{}", None),
+        ("gpt-5", '{"prompt_tokens_details":{"audio_tokens":5}}', "11.25"),
+        ("gpt-5", "not json", "11.25"),
+    ],
+)
+def test_images_at_rates_of_their_own_have_no_price(model: str, raw: str, usd: str | None) -> None:
+    """The record counts all input as one, so that its price would be a guess."""
+    operation = "images" if "image" in model else "chat"
+    priced = openai(Usage(1_000_000, 1_000_000, usage_raw=raw), model, operation=operation)
+    assert (priced and priced.total_usd) == (usd and Decimal(usd))
+
+
+def test_tokens_of_hosted_tools_make_a_price_partial() -> None:
+    raw = '{"input_tokens":1,"tool_usage":{"image_gen":{"total_tokens":10},"web_search":{"num_requests":1}}}'
+    priced = openai(Usage(1_000, 1_000, web_search_requests=1, usage_raw=raw), operation="responses")
+    assert priced is not None
+    assert priced.partial
+    assert priced.items[-1].amount_usd == Decimal("0.01")

@@ -7,7 +7,6 @@ model or an unknown usage has no price. The price table is code in the installed
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,18 +17,15 @@ from pathlib import Path
 from genai_prices import data
 from genai_prices.data_snapshot import DataSnapshot, find_provider_by_id
 from genai_prices.types import (
-    ClauseAnd,
-    ClauseEquals,
-    ClauseOr,
-    ClauseStartsWith,
     ModelInfo,
     ModelPrice,
-    Provider,
     TieredPrices,
     TimeOfDateConstraint,
 )
 
 from proxy.exchange import Exchange, Usage, UsageSource
+from proxy.pricing.details import APART, hosted_tokens, priced_apart
+from proxy.pricing.names import bare, literal_names, spellings
 
 _PER_MILLION = Decimal(1_000_000)
 _PER_THOUSAND = Decimal(1_000)
@@ -66,11 +62,11 @@ _PROVIDERS = {
     "moonshot_ai": "moonshotai",
     "x_ai": "x-ai",
 }
+_LIST_PRICE_TIERS = frozenset({"auto", "default", "on_demand", "standard"})
+"""Service tiers that cost what the table says without one."""
+_WITHOUT_OUTPUT = frozenset({"embeddings"})
 _Context = tuple[tuple[str, str], ...]
 _Rates = dict[str, Decimal | TieredPrices | None]
-
-_BRACKETS = re.compile(r"\[[a-z0-9]{1,8}\]$")
-_DATE = re.compile(r"[-@](?:20\d{6}|20\d\d-\d\d-\d\d|latest)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +97,7 @@ class PriceTable:
 
     def __init__(self) -> None:
         self._table = DataSnapshot(providers=data.providers, from_auto_update=False)
-        self._names = frozenset(_literal_names(self._table.providers))
+        self._names = frozenset(literal_names(self._table.providers))
         self._models: dict[tuple[str, str], ModelInfo | None] = {}
         self._cached: dict[tuple[str, str, _Context, int], _Rates] = {}
         digest = hashlib.sha256(Path(data.__file__).read_bytes()).hexdigest()
@@ -110,13 +106,13 @@ class PriceTable:
 
     def knows(self, name: str) -> bool:
         """Whether the table has this model: literally, or followed by a date, `-latest` or a suffix like `[1m]`."""
-        bare = _BRACKETS.sub("", name.lower())
-        return bare in self._names or _DATE.sub("", bare) in self._names
+        return any(spelled in self._names for spelled in spellings(name))
 
     def price(self, exchange: Exchange) -> Priced | None:
         """The price of a call by the model that answered, else by the one asked for.
 
-        None when the model is not in the table or no usage was reported.
+        None when the model is not in the table or no usage was reported, and where the table does not have the price:
+        a service tier it does not know, images or audio at rates of their own.
         """
         usage = exchange.usage
         if not usage.known or exchange.usage_source not in (UsageSource.FINAL, UsageSource.PARTIAL):
@@ -129,13 +125,17 @@ class PriceTable:
             return None
         context = _context(provider, usage)
         rates = self._rates(provider, name, model, context, exchange.started_ns)
+        if rates is None or any(rates[key] is not None for key in priced_apart(exchange)):
+            return None
         factor = _US_SURCHARGE if usage.inference_geo == "us" else Decimal(1)
         if ("processing", "batch") in context and not _has_variant(model, "batch"):
             factor *= _BATCH_DISCOUNT
-        return self._priced(rates, usage, factor, exchange.usage_source is UsageSource.PARTIAL)
+        outputs = exchange.operation not in _WITHOUT_OUTPUT
+        missing = usage.input_tokens is None or (usage.output_tokens is None and outputs)
+        partial = exchange.usage_source is UsageSource.PARTIAL or missing or hosted_tokens(usage)
+        return self._priced(rates, usage, factor, partial)
 
     def _priced(self, rates: _Rates, usage: Usage, tokens_factor: Decimal, partial: bool) -> Priced | None:
-        partial = partial or usage.input_tokens is None or usage.output_tokens is None
         items = []
         for fee_item, quantity in _quantities(usage):
             rate = _rate(rates[fee_item], usage.input_tokens_total or 0)
@@ -165,15 +165,17 @@ class PriceTable:
         provider = find_provider_by_id(self._table.providers, _PROVIDERS.get(provider_name, provider_name))
         if provider is None:
             return None
-        for candidate in (name, _BRACKETS.sub("", name.lower())):
+        for candidate in (name, bare(name)):
             model = provider.find_model(candidate, all_providers=self._table.providers)
             if model is not None:
                 return model
         return None
 
-    def _rates(self, provider: str, name: str, model: ModelInfo, context: _Context, at_ns: int) -> _Rates:
-        """Rates of that moment, remembered per day unless they change within it."""
+    def _rates(self, provider: str, name: str, model: ModelInfo, context: _Context, at_ns: int) -> _Rates | None:
+        """Rates of that moment, remembered per day unless they change within it; None for a tier without a price."""
         moment = datetime.fromtimestamp(at_ns // 1_000_000_000, UTC)
+        if not _has_tier(model, dict(context).get("service_tier"), moment):
+            return None
         if _changes_within_a_day(model):
             return _rates(model.get_prices(moment, dict(context)))
         key = (provider, name, context, moment.toordinal())
@@ -186,10 +188,11 @@ class PriceTable:
 
 def _rates(prices: ModelPrice) -> _Rates:
     stated: dict[str, Decimal | TieredPrices | None] = vars(prices)
-    return {
+    rates = {
         fee_item: next((stated[key] for key in keys if stated.get(key) is not None), None)
         for fee_item, keys in _PRICE_KEYS.items()
     }
+    return rates | {key: stated.get(key) for key in APART}
 
 
 def _rate(price: Decimal | TieredPrices | None, input_tokens: int) -> Decimal | None:
@@ -227,6 +230,16 @@ def _context(provider: str, usage: Usage) -> _Context:
     return tuple(context)
 
 
+def _has_tier(model: ModelInfo, tier: str | None, moment: datetime) -> bool:
+    """Whether the table has a price for a service tier at that moment."""
+    if tier is None or tier in _LIST_PRICE_TIERS:
+        return True
+    return any(
+        variant.when.get("service_tier") == tier and (variant.constraint is None or variant.constraint.active(moment))
+        for variant in model.price_variants or ()
+    )
+
+
 def _has_variant(model: ModelInfo, value: str) -> bool:
     return any(value in variant.when.values() for variant in model.price_variants or ())
 
@@ -234,24 +247,3 @@ def _has_variant(model: ModelInfo, value: str) -> bool:
 def _changes_within_a_day(model: ModelInfo) -> bool:
     conditions = model.prices if isinstance(model.prices, list) else []
     return any(isinstance(condition.constraint, TimeOfDateConstraint) for condition in conditions)
-
-
-def _literal_names(providers: list[Provider]) -> Iterator[str]:
-    """Names the table spells out; the beginnings it matches by count only up to a whole name."""
-    for provider in providers:
-        for model in provider.models:
-            yield model.id.lower()
-            yield from (name.lower().rstrip("-@.") for name in _spelled_out(model.match))
-
-
-def _spelled_out(clause: object) -> Iterator[str]:
-    if isinstance(clause, ClauseEquals):
-        yield clause.equals
-    elif isinstance(clause, ClauseStartsWith):
-        yield clause.starts_with
-    elif isinstance(clause, ClauseOr):
-        for part in clause.or_:
-            yield from _spelled_out(part)
-    elif isinstance(clause, ClauseAnd):
-        for part in clause.and_:
-            yield from _spelled_out(part)
