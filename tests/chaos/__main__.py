@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import shutil
 import sys
 import tempfile
 import threading
@@ -140,7 +141,9 @@ def _until_quiet(stage: Stage, telemetry: Telemetry) -> None:
 
 
 def _explain(stage: Stage, telemetry: Telemetry) -> None:
-    """What the processes said last, and what of the ledger is not at rest."""
+    """What the processes said last, and what of the ledger is not at rest; the folder is kept."""
+    kept = shutil.copytree(stage.proxy.folder, tempfile.mkdtemp(prefix="chaos-"), dirs_exist_ok=True)
+    print(f"everything as it is now: {kept}")
     print(stage.proxy.said()[-6_000:])
     sql = "SELECT request_id, process, outcome, started_ns FROM exchanges"
     rows = [

@@ -99,13 +99,13 @@ def collector_gone(stage: Stage) -> Iterator[None]:
 def collector_odd(stage: Stage) -> Iterator[None]:
     """The collector answers what is no success."""
     reply = stage.chance.choice(_ANSWERS)
-    for signal in ("logs", "traces", "metrics"):
-        stage.receiver.always(signal, reply)
+    for kind in ("logs", "traces", "metrics"):
+        stage.receiver.always(kind, reply)
     try:
         yield
     finally:
-        for signal in ("logs", "traces", "metrics"):
-            stage.receiver.always(signal, None)
+        for kind in ("logs", "traces", "metrics"):
+            stage.receiver.always(kind, None)
 
 
 @contextlib.contextmanager
