@@ -10,7 +10,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from functools import lru_cache
+from operator import attrgetter
+from typing import NamedTuple, TypeVar, cast
 
 from proxy.exchange import Attempt, Exchange, LimitReading, Outcome, Usage, UsageSource, WindowReading
 
@@ -48,18 +50,21 @@ EXCHANGE_COLUMNS = _OWN + _USAGE
 ATTEMPT_COLUMNS = columns_of(Attempt)
 WINDOW_COLUMNS = columns_of(WindowReading)
 LIMIT_COLUMNS = columns_of(LimitReading)
+_CHILDREN = {"Attempt": ATTEMPT_COLUMNS, "WindowReading": WINDOW_COLUMNS, "LimitReading": LIMIT_COLUMNS}
+_COLUMNS = {"Exchange": EXCHANGE_COLUMNS, **_CHILDREN}
+_READ: dict[str, Callable[[object], tuple[Value, ...]]] = {
+    **{record: attrgetter(*(column.name for column in columns)) for record, columns in _CHILDREN.items()},
+    "Exchange": attrgetter(*(column.name for column in _OWN), *(f"usage.{column.name}" for column in _USAGE)),
+}
+_VALUE: Callable[[Value], Value] = attrgetter("value")
+_CONVERT: dict[type, Callable[[Value], Value]] = {bool: bool.__int__}  # type: ignore[dict-item]
+_SHAPES = 512
+"""Which fields are known differs from record to record, but there are not many ways."""
 
 
 def names(columns: Sequence[Column], prefix: str = "") -> str:
     """The columns as SQL: quoted and separated by commas."""
     return ", ".join(f'{prefix}"{column.name}"' for column in columns)
-
-
-def exchange_row(exchange: Exchange) -> tuple[list[Value], bool]:
-    """The values of EXCHANGE_COLUMNS, and whether each could be kept as it was."""
-    own, own_intact = row(exchange, _OWN)
-    usage, usage_intact = row(exchange.usage, _USAGE)
-    return own + usage, own_intact and usage_intact
 
 
 def exchange_of(
@@ -79,21 +84,17 @@ def record_of(record: type[Record], values: Sequence[Value]) -> Record:
     return record(*_restored(values, _RECORDS_RESTORED[record]))  # type: ignore[arg-type]
 
 
-def row(record: object, columns: Sequence[Column]) -> tuple[list[Value], bool]:
-    """The values of `columns` in a record, and whether each could be kept as it was."""
-    intact = True
-    values: list[Value] = []
-    for name, kind, optional in columns:
-        value = given = getattr(record, name)
-        if given is not None or not optional:
-            value = _stored(kind, given)
-            if value is None:
-                intact = False
-                value = None if optional else _BLANK.get(kind)
-            elif value is not given and value != given:
-                intact = False
-        values.append(value)
-    return values, intact
+def row(record: Exchange | Attempt | WindowReading | LimitReading) -> tuple[list[Value], bool]:
+    """The values of a record's columns, and whether each could be kept as it was."""
+    name = type(record).__name__
+    given = _READ[name](record)
+    shape = _shape(name, tuple(map(type, given)))
+    if shape is None or not shape.holds(given):
+        return _each(_COLUMNS[name], given)
+    values = list(given)
+    for place, convert in shape.converted:
+        values[place] = convert(values[place])
+    return values, True
 
 
 def text(value: str) -> str:
@@ -105,6 +106,58 @@ def text(value: str) -> str:
     except UnicodeEncodeError:
         return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     return value
+
+
+class _Shape(NamedTuple):
+    """What is to be looked at in rows with values of the right types: all texts at once, and all numbers."""
+
+    texts: list[int]
+    integers: list[int]
+    floats: list[int]
+    converted: list[tuple[int, Callable[[Value], Value]]]
+
+    def holds(self, given: Sequence[Value]) -> bool:
+        """Whether SQLite can hold all of them as they are; when in doubt not."""
+        integers = [given[place] for place in self.integers]
+        return (
+            "".join([given[place] for place in self.texts]).isascii()  # type: ignore[misc]
+            and (not integers or (min(integers) >= _LOWEST and max(integers) <= _HIGHEST))  # type: ignore[type-var, operator]
+            and math.isfinite(sum([given[place] for place in self.floats]))  # type: ignore[misc]
+        )
+
+
+@lru_cache(_SHAPES)
+def _shape(record: str, types: tuple[type, ...]) -> _Shape | None:
+    """The shape of rows with values of these types; None when they are not those of the columns."""
+    shape = _Shape([], [], [], [])
+    places = {str: shape.texts, int: shape.integers, float: shape.floats}
+    for place, (column, kind) in enumerate(zip(_COLUMNS[record], types, strict=True)):
+        if kind is type(None) and column.optional:
+            continue
+        if kind is not _PLAIN.get(column.kind, _CLOSED.get(column.kind)):
+            return None
+        if kind in places:
+            places[kind].append(place)
+        else:
+            shape.converted.append((place, _CONVERT.get(kind, _VALUE)))
+    return shape
+
+
+def _each(columns: Sequence[Column], given: Sequence[object]) -> tuple[list[Value], bool]:
+    """The values one by one, with what becomes of those that SQLite cannot hold."""
+    intact = True
+    values: list[Value] = []
+    for (_, kind, optional), one in zip(columns, given, strict=True):
+        value: object = one
+        if one is not None or not optional:
+            value = _stored(kind, one)
+            if value is None:
+                intact = False
+                value = None if optional else _BLANK.get(kind)
+            elif value is not one and value != one:
+                intact = False
+        values.append(cast(Value, value))
+    return values, intact
 
 
 def _stored(kind: str, value: object) -> Value:

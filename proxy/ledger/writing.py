@@ -18,7 +18,6 @@ from proxy.ledger.rows import (
     LIMIT_COLUMNS,
     WINDOW_COLUMNS,
     Value,
-    exchange_row,
     names,
     row,
     text,
@@ -78,7 +77,7 @@ def prepare(change: Change | Failed, packer: Packer) -> Prepared:
     exchange = change.exchange
     if isinstance(change, Finished) and exchange.outcome is None:
         exchange = replace(exchange, outcome=Outcome.PROXY_ERROR)
-    values, intact = exchange_row(exchange)
+    values, intact = row(exchange)
     ready = Prepared(change, str(values[0]), values, intact)
     if isinstance(change, Finished):
         _prepare_rest(ready, change, packer)
@@ -150,10 +149,12 @@ def write(conn: sqlite3.Connection, ready: Sequence[Prepared], now_ns: int) -> N
 
 def _prepare_rest(ready: Prepared, change: Finished, packer: Packer) -> None:
     exchange = change.exchange
-    for (table, columns), records in zip(
-        _CHILDREN, (exchange.attempts, exchange.windows, exchange.limits), strict=True
+    for table, records in (
+        ("attempts", exchange.attempts),
+        ("windows", exchange.windows),
+        ("limits", exchange.limits),
     ):
-        rows = [row(record, columns) for record in records]
+        rows = [row(record) for record in records]
         ready.intact = ready.intact and all(intact for _, intact in rows)
         if rows:
             ready.children[table] = [values for values, _ in rows]
@@ -203,7 +204,7 @@ def _failed_row(failed: Failed) -> list[Value]:
         error_type="internal",
         usage_source=UsageSource.NONE,
     )
-    return exchange_row(exchange)[0]
+    return row(exchange)[0]
 
 
 _INTO = f"INTO exchanges ({names(EXCHANGE_COLUMNS)})"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.exchange import Exchange, Outcome, Usage, UsageSource
-from proxy.ledger.rows import EXCHANGE_COLUMNS, Value, exchange_of, exchange_row, text
+from proxy.exchange import Attempt, Exchange, LimitReading, Outcome, Usage, UsageSource, WindowReading
+from proxy.ledger.rows import EXCHANGE_COLUMNS, Value, exchange_of, record_of, row, text
 from tests.ledger.samples import closed, opened
 
 _VALUES = {
@@ -43,15 +43,34 @@ def _exchanges(draw: st.DrawFn) -> Exchange:
 
 @given(_exchanges())
 def test_every_exchange_comes_back_as_it_was(exchange: Exchange) -> None:
-    values, intact = exchange_row(exchange)
+    values, intact = row(exchange)
     assert intact
     assert exchange_of(_through_sqlite(values)) == exchange
+
+
+def test_row_of_the_same_shape_is_looked_at_again() -> None:
+    good = closed(1)
+    assert row(good)[1]
+    for spoiled in (
+        replace(good, status=2**63),
+        replace(good, duration_ms=float("inf")),
+        replace(good, model="\ud800"),
+    ):
+        assert not row(spoiled)[1]
+    assert row(replace(good, model="größer", duration_ms=1e308, first_token_ms=1e308))[1]
+
+
+@pytest.mark.parametrize("record", [*closed(1).attempts, *closed(1).windows, *closed(1).limits])
+def test_attempts_and_readings_come_back_as_they_were(record: Attempt | WindowReading | LimitReading) -> None:
+    values, intact = row(record)
+    assert intact
+    assert record_of(type(record), _through_sqlite(values)) == record  # type: ignore[type-var]
 
 
 @pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**400])
 def test_integer_beyond_63_bits_becomes_unknown(number: int) -> None:
     """F10."""
-    values, intact = exchange_row(replace(closed(1), status=number, usage=Usage(input_tokens=number, output_tokens=7)))
+    values, intact = row(replace(closed(1), status=number, usage=Usage(input_tokens=number, output_tokens=7)))
     assert not intact
     assert exchange_of(_through_sqlite(values)) == replace(
         closed(1), status=None, usage=Usage(output_tokens=7), attempts=(), windows=(), limits=()
@@ -60,14 +79,14 @@ def test_integer_beyond_63_bits_becomes_unknown(number: int) -> None:
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), 10**400])
 def test_number_that_is_none_becomes_unknown(number: float) -> None:
-    values, intact = exchange_row(replace(opened(1), duration_ms=number))
+    values, intact = row(replace(opened(1), duration_ms=number))
     assert not intact
     assert exchange_of(_through_sqlite(values)) == opened(1)
 
 
 def test_value_of_another_type_becomes_unknown_or_blank() -> None:
     spoiled = replace(opened(1), model={"a": 1}, stream="yes", method=None, outcome="fine", started_ns="now")  # type: ignore[arg-type]
-    values, intact = exchange_row(spoiled)
+    values, intact = row(spoiled)
     assert not intact
     assert exchange_of(_through_sqlite(values)) == replace(opened(1), method="", started_ns=0)
 
@@ -78,6 +97,6 @@ def test_no_text_is_too_strange_to_be_stored(value: str) -> None:
 
 
 def test_lone_surrogate_is_replaced_and_told() -> None:
-    values, intact = exchange_row(replace(opened(1), model="a\ud800b"))
+    values, intact = row(replace(opened(1), model="a\ud800b"))
     assert not intact
     assert exchange_of(_through_sqlite(values)).model == "a\ufffdb"
