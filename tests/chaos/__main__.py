@@ -90,7 +90,7 @@ def main(arguments: list[str]) -> int:
 def _installation(folder: Path, seed: int) -> Iterator[tuple[Stage, Paced]]:
     with ExitStack() as stack:
         if os.geteuid() == 0:
-            stack.enter_context(tmpfs(folder, _DISK_MB))
+            stack.enter_context(tmpfs(folder / "data", _DISK_MB))
         else:
             print("not root: the disk will not fill up", flush=True)
         clock = WallClock(folder)

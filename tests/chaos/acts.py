@@ -111,7 +111,7 @@ def collector_odd(stage: Stage) -> Iterator[None]:
 @contextlib.contextmanager
 def disk_full(stage: Stage) -> Iterator[None]:
     """Not a byte is left on the ledger's disk."""
-    with stage.unwritable(), filled(stage.proxy.data.parent):
+    with stage.unwritable(), filled(stage.proxy.data):
         yield
 
 
