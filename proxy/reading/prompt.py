@@ -7,6 +7,7 @@ messages themselves.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import cast
 
 import msgspec
@@ -18,6 +19,7 @@ from proxy.reading.problems import Problems
 MAX_PARAMETER_BYTES = 64 * 1024
 MAX_USER_ID_CHARS = 4096
 MAX_FIELDS = 32
+MAX_USUAL_BYTES = 1024 * 1024
 _DENSE_ABOVE_BYTES = 4 * 1024 * 1024
 _DENSE_BYTES_PER_OBJECT = 16
 """Bodies that consist of empty objects would take ten times their size; real ones have over 40 bytes per brace."""
@@ -65,16 +67,33 @@ class _Body(msgspec.Struct):
     billing_policy: msgspec.Raw = msgspec.Raw()
 
 
+class _Block(msgspec.Struct, gc=False):
+    type: str = ""
+    content: msgspec.Raw = msgspec.Raw()
+
+
+class _UsualMessage(msgspec.Struct, gc=False):
+    content: str | list[_Block] | None = None
+    output: str | list[_Block] | None = None
+
+
+class _Element(msgspec.Struct, gc=False):
+    """Any object."""
+
+
+class _Usual(_Body, kw_only=True):
+    """A body shaped as nearly all are: read in one pass, its texts for a moment in memory."""
+
+    messages: list[_UsualMessage] = []  # type: ignore[assignment]
+    input: list[_UsualMessage] | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
+    tools: list[_Element] = []  # type: ignore[assignment]
+
+
 class _Message(msgspec.Struct, gc=False):
     """A message, or an input item, of which a tool's output may hold images too."""
 
     content: msgspec.Raw = msgspec.Raw()
     output: msgspec.Raw = msgspec.Raw()
-
-
-class _Block(msgspec.Struct, gc=False):
-    type: str = ""
-    content: msgspec.Raw = msgspec.Raw()
 
 
 _IMAGES = frozenset({"image", "image_url", "input_image"})
@@ -106,7 +125,7 @@ def prompt_facts(body: bytes, problems: Problems, *, counted: bool) -> PromptFac
     """Read a JSON body, counting its `messages` (or `input` items) and `tools` if `counted`. Raises Unreadable."""
     if len(body) > _DENSE_ABOVE_BYTES and body.count(b"{") * _DENSE_BYTES_PER_OBJECT > len(body):
         raise Unreadable("too many objects to read")
-    fields = shaped(body, _Body)
+    fields = (_usual(body) if counted else None) or shaped(body, _Body)
     model = word(cast(Json, fields.model))
     if fields.model is not None and model is None:
         problems.note("model is not a name")
@@ -121,7 +140,19 @@ def prompt_facts(body: bytes, problems: Problems, *, counted: bool) -> PromptFac
     return _counted(facts, fields, problems) if counted else facts
 
 
+def _usual(body: bytes) -> _Usual | None:
+    """Read a body of moderate size and usual shape; None for any other."""
+    if len(body) > MAX_USUAL_BYTES:
+        return None
+    try:
+        return msgspec.json.decode(body, type=_Usual)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
 def _counted(facts: PromptFacts, fields: _Body, problems: Problems) -> PromptFacts:
+    if isinstance(fields, _Usual):
+        return _counted_at_once(facts, fields)
     messages = _conversation(fields, problems)
     tools = _elements(fields.tools, "tools", problems)
     return replace(
@@ -130,6 +161,14 @@ def _counted(facts: PromptFacts, fields: _Body, problems: Problems) -> PromptFac
         tool_count=None if tools is None else len(tools),
         image_count=None if messages is None else sum(_images(one.content) + _images(one.output) for one in messages),
     )
+
+
+def _counted_at_once(facts: PromptFacts, fields: _Usual) -> PromptFacts:
+    messages: list[_UsualMessage] = fields.messages if isinstance(fields.input, msgspec.UnsetType) else fields.input
+    lists = [part for one in messages for part in (one.content, one.output) if type(part) is list]
+    blocks: list[_Block] = list(chain.from_iterable(lists))
+    images = [_images(block.content, 0) + (block.type in _IMAGES) for block in blocks]
+    return replace(facts, message_count=len(messages), tool_count=len(fields.tools), image_count=sum(images))
 
 
 def _conversation(fields: _Body, problems: Problems) -> list[_Message] | None:

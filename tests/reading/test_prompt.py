@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from proxy.reading.jsontext import Json, Unreadable
 from proxy.reading.problems import Problems
-from proxy.reading.prompt import PromptFacts, prompt_facts
+from proxy.reading.prompt import MAX_USUAL_BYTES, PromptFacts, prompt_facts
 from tests.reading.test_jsontext import VALUES
 
 IMAGE: Json = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBOR"}}
@@ -194,3 +194,17 @@ def test_any_object_is_read(body: dict[str, Json]) -> None:
     data = json.dumps(body).encode()
     read, _ = facts(data)
     assert read.readable
+
+
+_TEXT: Json = {"type": "text", "text": "t"}
+_RESULT: Json = {"type": "tool_result", "content": [IMAGE, _TEXT]}
+_VALUES: list[Json] = [None, "text", [], [_TEXT, IMAGE], [_RESULT, _TEXT], [{"type": 7}], 5, [None]]
+_CONTENTS = st.sampled_from(_VALUES)
+_MESSAGES = st.lists(st.dictionaries(st.sampled_from(["role", "content", "output"]), _CONTENTS), max_size=4)
+
+
+@given(st.dictionaries(st.sampled_from(["messages", "input", "tools"]), _MESSAGES | st.none() | st.just("text")))
+@settings(max_examples=300)
+def test_bodies_of_usual_shape_are_read_in_one_pass_with_the_same_result(body: dict[str, Json]) -> None:
+    large = {**body, "padding": "x" * MAX_USUAL_BYTES}
+    assert facts(body) == facts(large)
