@@ -14,7 +14,7 @@ from functools import partial
 
 from proxy.exchange import Hop
 from proxy.ledger.changes import Body
-from proxy.ledger.connect import insert
+from proxy.ledger.connect import chosen, insert
 from proxy.ledger.pieces import chains
 from proxy.ledger.pieces.chains import unpacked as unpacked
 from proxy.ledger.pieces.recipe import Part as Part
@@ -23,8 +23,6 @@ from proxy.ledger.rows import Value
 
 IN_PIECES = "pieces"
 """Codec of a body whose bytes are not in its row."""
-_MARKS = 500
-"""Values of one statement."""
 _PUT = "INSERT OR REPLACE INTO exchange_bodies (request_id, hop, body, same_as, size, sha256, capture, redacted)"
 
 
@@ -105,7 +103,7 @@ def pack(body: Body) -> Packed:
 def make_new(conn: sqlite3.Connection, packed: Sequence[Packed], packer: Packer) -> None:
     """Compress or cut, ahead of the transaction, what is not stored already."""
     kept = {each.digest: each for each in packed if each.kept}
-    for digest, _ in _stored(conn, list(kept)):
+    for digest in _stored(conn, list(kept)):
         del kept[digest]
     for each in kept.values():
         each.make(packer)
@@ -122,7 +120,7 @@ def put(
     `keep`, whatever is known of a hop stays.
     """
     before = _before(conn, list(given))
-    chosen: list[tuple[str, str, Packed | Hop]] = []
+    stored: list[tuple[str, str, Packed | Hop]] = []
     for request_id, by_hop in given.items():
         for hop, body in by_hop.items():
             old = before.get((request_id, hop.value))
@@ -130,10 +128,10 @@ def put(
             known = (request_id, hop.value) in before
             if known and (keep or (old is not None and not (isinstance(packed, Packed) and packed.kept))):
                 continue
-            chosen.append((request_id, hop.value, packed))
-    ids = _put_contents(conn, [packed for _, _, packed in chosen if isinstance(packed, Packed) and packed.kept])
-    insert(conn, _PUT, [(request_id, hop, *_row(packed, ids)) for request_id, hop, packed in chosen])
-    for request_id, place, made in chosen:
+            stored.append((request_id, hop.value, packed))
+    ids = _put_contents(conn, [packed for _, _, packed in stored if isinstance(packed, Packed) and packed.kept])
+    insert(conn, _PUT, [(request_id, hop, *_row(packed, ids)) for request_id, hop, packed in stored])
+    for request_id, place, made in stored:
         old = before.get((request_id, place))
         if old is not None and not (isinstance(made, Packed) and ids.get(made.digest) == old):
             discard(conn, old)
@@ -201,7 +199,7 @@ def _row(packed: Packed | Hop, ids: Mapping[bytes, int]) -> tuple[Value, ...]:
 
 def _put_contents(conn: sqlite3.Connection, packed: Sequence[Packed]) -> dict[bytes, int]:
     """Store what is not stored yet; the ids of all by digest."""
-    ids = dict(_stored(conn, [each.digest for each in packed]))
+    ids = _stored(conn, [each.digest for each in packed])
     new = list({each.digest: each for each in packed if each.digest not in ids}.values())
     if not new:
         return ids
@@ -221,9 +219,6 @@ def _put_contents(conn: sqlite3.Connection, packed: Sequence[Packed]) -> dict[by
     return ids
 
 
-def _stored(conn: sqlite3.Connection, digests: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
-    """The contents that are stored, of these, with their ids."""
-    for start in range(0, len(digests), _MARKS):
-        some = digests[start : start + _MARKS]
-        marks = ", ".join("?" * len(some))
-        yield from conn.execute(f"SELECT sha256, id FROM bodies WHERE sha256 IN ({marks})", some).fetchall()  # noqa: S608
+def _stored(conn: sqlite3.Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
+    """The ids of the contents that are stored, of these."""
+    return dict(chosen(conn, "SELECT sha256, id FROM bodies WHERE sha256", digests))  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ BUSY_MS = 5_000
 WAL_LIMIT = 64 * 1024 * 1024
 _ROWS = 16
 """Rows of one statement: a power of two, so that few different statements are prepared."""
+_VALUES = 512
 _STATEMENTS = 256
 _STEPS = 2_000
 """Virtual machine steps between two looks at the clock."""
@@ -97,6 +98,15 @@ def insert(conn: sqlite3.Connection, into: str, rows: Sequence[Sequence[Value]],
         marks = f"({', '.join('?' * len(part[0]))})"
         conn.execute(f"{into} VALUES {', '.join([marks] * size)} {conflict}", list(chain.from_iterable(part)))
         start += size
+
+
+def chosen(conn: sqlite3.Connection, select: str, values: Sequence[Value]) -> Iterator[tuple[Value, ...]]:
+    """The rows that `select … IN` finds for any of many values; as few different statements as `insert`."""
+    for start in range(0, len(values), _VALUES):
+        some = list(values[start : start + _VALUES])
+        size = 1 << (len(some) - 1).bit_length()
+        marks = ", ".join("?" * size)
+        yield from conn.execute(f"{select} IN ({marks})", some + some[:1] * (size - len(some))).fetchall()
 
 
 def cut_log(conn: sqlite3.Connection, patience_ms: int = 250) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import zstandard
 
-from proxy.ledger.connect import insert
+from proxy.ledger.connect import chosen, insert
 from proxy.ledger.pieces.recipe import Link, Part, Recipe
 from proxy.ledger.rows import Value
 
@@ -15,8 +15,6 @@ LEVEL = 3
 NODES_PER_STEP = 500
 BYTES_PER_STEP = 8 * 1024 * 1024
 _AT_ONCE = 50
-_MARKS = 500
-"""Values of one statement."""
 _UNPACKED = 128 * 1024
 
 _Place = tuple[int | None, int, bytes]
@@ -58,7 +56,7 @@ def unpacked(part: Part) -> Iterator[bytes]:
 def prepare(conn: sqlite3.Connection, recipe: Recipe, compressor: zstandard.ZstdCompressor) -> None:
     """Compress the pieces that are not stored yet, before the transaction."""
     new = {link.digest: link.core for links in recipe.fresh for link in links}
-    for digest, _ in _stored(conn, list(new)):
+    for digest in _stored(conn, list(new)):
         del new[digest]
     recipe.packed = {digest: compressed(core, compressor) for digest, core in new.items()}
 
@@ -73,7 +71,7 @@ class Placing:
             if not _still_there(conn, [nodes[-1] for nodes in recipe.nodes if nodes]):
                 recipe.forget()
         digests = {link.digest for recipe in recipes for links in recipe.fresh for link in links}
-        self._pieces = dict(_stored(conn, list(digests)))
+        self._pieces = _stored(conn, list(digests))
         self._given: dict[str, int] = dict(
             conn.execute("SELECT name, seq FROM sqlite_sequence WHERE name IN ('pieces', 'nodes')")
         )
@@ -157,19 +155,14 @@ def sweep(conn: sqlite3.Connection) -> int:
     return seen
 
 
-def _stored(conn: sqlite3.Connection, digests: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
-    """The pieces that are stored, of these, with their numbers."""
-    for start in range(0, len(digests), _MARKS):
-        some = digests[start : start + _MARKS]
-        marks = ", ".join("?" * len(some))
-        yield from conn.execute(f"SELECT sha256, id FROM pieces WHERE sha256 IN ({marks})", some).fetchall()  # noqa: S608
+def _stored(conn: sqlite3.Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
+    """The numbers of the pieces that are stored, of these."""
+    return dict(chosen(conn, "SELECT sha256, id FROM pieces WHERE sha256", digests))  # type: ignore[arg-type]
 
 
 def _still_there(conn: sqlite3.Connection, nodes: list[int]) -> bool:
     """Whether all these nodes are there, and with each its whole path."""
-    marks = ", ".join("?" * len(nodes))
-    found: int = conn.execute(f"SELECT count(*) FROM nodes WHERE id IN ({marks})", nodes).fetchone()[0]  # noqa: S608
-    return found == len(set(nodes))
+    return len(set(chosen(conn, "SELECT id FROM nodes WHERE id", nodes))) == len(set(nodes))
 
 
 def _cut(data: bytes, sizes: list[int]) -> Iterator[bytes]:
