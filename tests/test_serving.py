@@ -71,6 +71,7 @@ class Client:
     transport: Transport = field(default_factory=Transport)
     flow: Flow = field(default_factory=Flow)
     cycle: Cycle | None = None
+    opened: float = 0.0
     timeout_keep_alive_task: object | None = None
 
     @property
@@ -137,6 +138,14 @@ def test_a_connection_that_cannot_close_because_nobody_reads_is_broken() -> None
     assert ended_after(Client(transport=Transport(closing=True, buffered=5))) == pytest.approx(60, abs=1)
 
 
+def test_after_a_suspension_every_connection_has_its_time_again() -> None:
+    """I7"""
+    client, watch = Client(), Watch(LIMITS)
+    for now in (1000.0, 1001.0, 1600.0, 1601.0, 1602.0):
+        watch.look([client.watched], now)
+        assert not client.transport.ended
+
+
 def test_requests_that_follow_each_other_are_not_one_slow_head() -> None:
     def again(client: Client) -> None:
         client.cycle = Cycle(response_complete=True)
@@ -147,7 +156,7 @@ def test_requests_that_follow_each_other_are_not_one_slow_head() -> None:
 def test_of_too_many_connections_the_longest_idle_go_and_requests_under_way_stay() -> None:
     """B2"""
     busy = [Client(cycle=Cycle()) for _ in range(4)]
-    old, young = Client(), Client()
+    old, young = Client(opened=999.9), Client(opened=1000.9)
     watch = Watch(LIMITS)
     watch.look([old.watched], 1000.0)
     watch.look([old.watched, young.watched], 1001.0)

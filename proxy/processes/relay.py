@@ -10,6 +10,8 @@ import socket
 from dataclasses import dataclass, field
 from time import perf_counter
 
+from msgspec import structs
+
 from proxy.gate import Gate, Rules, allowed_hosts
 from proxy.ledger.counters import Counters
 from proxy.ledger.folder import Folder
@@ -73,6 +75,7 @@ async def _relay(
     parent: int | None,
 ) -> None:
     loop = asyncio.get_running_loop()
+    room = connections(max(settings.relay.max_connections, settings.relay.max_requests))
     client = Client(loop, connect_timeout=settings.relay.connect_timeout)
     finisher = Finisher(
         process=process,
@@ -85,7 +88,7 @@ async def _relay(
         client=client,
         recorder=recorder,
         finish=finisher,
-        limits=settings.relay,
+        limits=structs.replace(settings.relay, max_requests=min(settings.relay.max_requests, room)),
         capture=settings.capture,
     )
     readiness = Readiness(recorder.degraded)
@@ -103,7 +106,7 @@ async def _relay(
             head=settings.relay.client_header_timeout,
             keep_alive=settings.relay.keep_alive_timeout,
             stall=settings.relay.client_stall_timeout + STALL_MARGIN_S,
-            connections=connections(settings.relay.max_connections),
+            connections=min(settings.relay.max_connections, room),
         ),
     )
     running = Running(relay, readiness, listener, counters)

@@ -13,6 +13,8 @@ from typing import Protocol
 
 LOOK_S = 0.5
 """Time between two looks at all connections, and how much early a deadline may be."""
+STALL_S = 2.0
+"""Time without a look that says that this process did not run: what came meanwhile is still unread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,10 @@ class Flow(Protocol):
 
 
 class Connection(Protocol):
-    """What uvicorn's protocols for both parsers have in common."""
+    """What the protocols for both parsers have in common."""
 
+    @property
+    def opened(self) -> float: ...
     @property
     def transport(self) -> asyncio.Transport: ...
     @property
@@ -105,6 +109,8 @@ class Watch:
         """Ends what has waited too long, and the longest idle of what is too many."""
         if now - self._looked >= LOOK_S:
             before = max(self._looked, now - LOOK_S)
+            if now - self._looked >= STALL_S:
+                self._since = {}
             self._since = {connection: self._standing(connection, before) for connection in connections}
             self._looked = now
             for connection, since in self._since.items():
@@ -136,6 +142,6 @@ class Watch:
 
     def _make_room(self, connections: Iterable[Connection], excess: int) -> None:
         idle = [each for each in connections if phase(each) in (Phase.IDLE, Phase.HEAD)]
-        idle.sort(key=lambda each: self._since[each].time if each in self._since else float("inf"))
+        idle.sort(key=lambda each: (self._since[each].time if each in self._since else each.opened, each.opened))
         for connection in idle[:excess]:
             connection.transport.abort()

@@ -30,6 +30,7 @@ class Zttp(ZttpProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.access_log = False  # it asks who listens to the log, not what was configured
+        self.opened = self.loop.time()
         self._arriving = b""
         self._head = 0
         self._line_ended = False
@@ -78,6 +79,7 @@ class H11(H11Protocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.access_log = False
+        self.opened = self.loop.time()
         self.conn = _Strict(h11.SERVER, self.config.h11_max_incomplete_event_size or MOST_AHEAD)
 
     def handle_events(self) -> None:

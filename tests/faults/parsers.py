@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.kit import laws
-from tests.kit.process import Proxy
+from tests.kit.process import Proxy, Row, wait
 from tests.kit.raw import Connection, Reply
 from tests.kit.upstream import Upstream, ok
 from tests.relay.conftest import FAST, Relayed
@@ -30,11 +31,29 @@ def running(folder: Path, parser: str, *, relay: str = "", rest: str = "") -> It
             yield Relayed(proxy, upstream)
 
 
-def fresh(installation: Relayed) -> Iterator[Relayed]:
+@dataclass
+class Fresh(Relayed):
+    """A proxy as one test finds it."""
+
+    since: str
+    """The newest request id before the test."""
+
+    def ended(self, outcome: str, count: int = 1) -> list[Row]:
+        """The records of the test, oldest first, once there are so many and all have this outcome."""
+        sql = "SELECT * FROM exchanges WHERE request_id > ? ORDER BY request_id"
+        wait(lambda: self._outcomes(sql) == [outcome] * count, f"{count} times {outcome}")
+        return self.proxy.rows(sql, self.since)
+
+    def _outcomes(self, sql: str) -> list[str | None]:
+        return [row["outcome"] for row in self.proxy.rows(sql, self.since)]
+
+
+def fresh(installation: Relayed) -> Iterator[Fresh]:
     """The same with a fresh script, for one test; ends with the laws."""
     installation.upstream.script, installation.upstream.early = ok, None
     installation.upstream.seen.clear()
-    yield installation
+    [newest] = installation.proxy.rows("SELECT max(request_id) AS request_id FROM exchanges")
+    yield Fresh(installation.proxy, installation.upstream, newest["request_id"] or "")
     laws.check(installation.proxy)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import struct
 from dataclasses import dataclass
 
 import httpx
@@ -105,6 +106,11 @@ class Connection:
         while more := self._some():
             self._rest += more
         return True
+
+    def reset(self) -> None:
+        """Ends the connection with RST."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
 
     def close(self) -> None:
         """Closes at once."""
