@@ -24,6 +24,8 @@ test: $(DEV)/ready ## run the tests
 	$(DEV)/bin/python -m pytest -n auto -m "not stack" --ignore tests/stack --ignore tests/faults $(ARGS)
 faults: $(DEV)/ready ## run the fault suite and write its table into docs/faults.md
 	$(DEV)/bin/python -m pytest -n auto tests/faults --faults-page $(ARGS)
+chaos: $(DEV)/ready ## agent traffic while everything fails in random order, 20 minutes; ARGS="--minutes 2 --seed 7"
+	$(DEV)/bin/python -m tests.chaos $(ARGS)
 test-stack: $(DEV)/ready ## run the tests against real Prometheus, Loki, Collector and Alertmanager, built once
 	$(DEV)/bin/python -m tests.servers
 	$(DEV)/bin/python -m pytest tests/stack tests/servers $(ARGS)
@@ -33,7 +35,7 @@ docs: $(DEV)/ready ## write the generated parts of the documents
 	$(DEV)/bin/python -m docs $(ARGS)
 dashboards: $(DEV)/ready ## write Grafana's dashboards
 	$(DEV)/bin/python -m dashboards $(ARGS)
-bench: $(DEV)/ready ## measure the relay beside nginx
+bench: $(DEV)/ready ## compare with nginx, LiteLLM and mitmproxy; ARGS=--write renews docs/performance.md
 	$(DEV)/bin/python -m benchmarks $(ARGS)
 lock: ## pin all packages with hashes; run it with the oldest supported Python
 	$(PYTHON) -m venv $(CACHE)/lock && $(CACHE)/lock/bin/pip install --quiet --upgrade pip pip-tools
@@ -46,4 +48,4 @@ clean: ## remove the environments
 	@$(PYTHON) -m venv --clear $*
 	@$*/bin/pip install --quiet --disable-pip-version-check --require-hashes \
 		--requirement $(if $(filter $(DEV),$*),requirements-dev.txt,requirements.txt) && touch $@
-.PHONY: help run demo test faults test-stack check docs dashboards bench lock clean
+.PHONY: help run demo test faults chaos test-stack check docs dashboards bench lock clean
