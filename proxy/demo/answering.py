@@ -17,6 +17,8 @@ from proxy.demo.headers import JSON, SSE, api_lines, edge_lines, organization, r
 from proxy.demo.limits import Caller, Limits, caller_of
 from proxy.demo.messages import compose
 from proxy.demo.models import model_entry, model_page
+from proxy.demo.openai import ask as openai
+from proxy.demo.openai import speaking
 from proxy.demo.reply import Close, Reply, message_reply, stream_reply, vector_reply, whole
 from proxy.demo.scenes import SCENES, Ending, Scene, draw
 from proxy.demo.shapes import Block, Pairs
@@ -43,6 +45,11 @@ class Request:
     def encoding(self) -> str:
         """The content coding of the body, "" for none."""
         return self.headers.get("content-encoding", "")
+
+    @property
+    def speaks_openai(self) -> bool:
+        """Whether it is a call in OpenAI's dialect."""
+        return self.path in openai.PATHS
 
     @property
     def accepts_gzip(self) -> bool:
@@ -82,8 +89,8 @@ class Answering:
         name = request.headers.get("x-demo-scene")
         if name is not None and name not in SCENES:
             return None, self._failed(turn, _unknown("x-demo-scene", name, SCENES))
-        if name is not None and (SCENES[name].anywhere or request.path == "/v1/messages"):
-            ask = glance(request.body, request.encoding)
+        if name is not None and (SCENES[name].anywhere or request.path == "/v1/messages" or request.speaks_openai):
+            ask = _glance(request)
             return name, self._scene(turn, name, ask, weigh(ask.body, turn.content))
         if not turn.caller.known and request.path.startswith("/v1/"):
             return None, self._failed(turn, FAILURES["unauthorized"])
@@ -94,9 +101,11 @@ class Answering:
 
     def _routed(self, turn: _Turn) -> tuple[str | None, Reply]:
         request = turn.request
-        if request.path in ("/v1/messages", "/v1/messages/count_tokens"):
+        if request.path in ("/v1/messages", "/v1/messages/count_tokens") or request.speaks_openai:
             if request.method != "POST":
                 return None, self._failed(turn, FAILURES["not_allowed"])
+            if request.speaks_openai:
+                return self._drawn(turn, openai.read(request.path, request.body, request.encoding))
             counting = request.path != "/v1/messages"
             ask = read_ask(request.body, request.encoding, counting=counting)
             return self._counted(turn, ask) if counting else self._drawn(turn, ask)
@@ -128,20 +137,24 @@ class Answering:
         return self._message(turn, scene, ask, prompt)
 
     def _message(self, turn: _Turn, scene: Scene, ask: Ask, prompt: PromptTokens) -> Reply:
-        if not ask.stream and scene.ending in (Ending.ERROR_FIRST, Ending.ERROR_MIDSTREAM):
+        told = ask.stream or (isinstance(ask, openai.OpenAiAsk) and speaking.answers_failing(ask, scene))
+        if not told and scene.ending in (Ending.ERROR_FIRST, Ending.ERROR_MIDSTREAM):
             return self._failed(turn, FAILURES["overloaded"])
         answer = compose(ask, scene.shape, turn.content)
         self._limits.charge(turn.caller, prompt, answer.output_tokens)
         message = Message(
-            id=identifier(turn.envelope, "msg_01"),
+            id=identifier(turn.envelope, speaking.ID_PREFIX.get(turn.request.path, "msg_01")),
             model=ask.model,
             answer=answer,
             prompt=prompt,
             inference_geo=str(ask.body.get("inference_geo") or _geography(turn.caller)),
             speed="fast" if ask.body.get("speed") == "fast" else "standard",
         )
-        lines = [*self._lines(turn, SSE if ask.stream else JSON), *self._limits.headers(turn.caller, ask.model)]
+        streams = ask.stream and turn.request.path != openai.EMBEDDINGS
+        lines = [*self._lines(turn, SSE if streams else JSON), *self._limits_told(turn, ask.model)]
         zipped = turn.request.accepts_gzip
+        if isinstance(ask, openai.OpenAiAsk):
+            return speaking.reply(ask, message, scene, lines, turn.content, accepts_gzip=zipped)
         if not ask.stream:
             return message_reply(message, scene, lines, turn.content, accepts_gzip=zipped)
         lines.append(("Cache-Control", "no-cache"))
@@ -152,6 +165,10 @@ class Answering:
 
     def _failed(self, turn: _Turn, failed: Failure, name: str = "") -> Reply:
         lines = [*self._lines(turn, JSON), *failed.headers]
+        if turn.request.speaks_openai:
+            lines += self._limits.openai_headers(turn.caller, exhausted=name == "minute_limit")
+            status, body = speaking.error_answer(failed, name)
+            return whole(status, lines, body)
         if name == "limit_reached":
             lines += self._limits.rejected(turn.caller)
         elif name == "minute_limit":
@@ -169,7 +186,14 @@ class Answering:
 
     def _lines(self, turn: _Turn, content_type: str) -> Pairs:
         edge = edge_lines(turn.envelope, self._clock(), content_type)
+        if turn.request.speaks_openai:
+            return edge + speaking.api_lines(turn.envelope, turn.request_id, turn.caller.account)
         return edge + api_lines(turn.envelope, turn.caller, turn.request_id)
+
+    def _limits_told(self, turn: _Turn, model: str) -> Pairs:
+        if turn.request.speaks_openai:
+            return self._limits.openai_headers(turn.caller)
+        return self._limits.headers(turn.caller, model)
 
     def _turn(self, request: Request) -> _Turn:
         digest = sha256(f"{request.method} {request.target}\n".encode() + request.body).hexdigest()
@@ -180,6 +204,12 @@ class Answering:
         envelope = seeded(self._seed, "envelope", digest, times)
         content = seeded(self._seed, "content", digest)
         return _Turn(request, caller_of(request.headers), request_id(envelope), content, envelope)
+
+
+def _glance(request: Request) -> Ask:
+    if request.speaks_openai:
+        return openai.glance(request.path, request.body, request.encoding)
+    return glance(request.body, request.encoding)
 
 
 def _static(path: str) -> Block | None:

@@ -64,12 +64,7 @@ def read_ask(raw: bytes, content_encoding: str, *, counting: bool = False) -> As
 
     Raises `BadRequestError` with the API's wording.
     """
-    try:
-        body = json.loads(_decoded(raw, content_encoding))
-    except (ValueError, RecursionError) as error:
-        raise BadRequestError(f"The request body is not valid JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise BadRequestError("Input should be a valid dictionary")
+    body = read_body(raw, content_encoding)
     model, max_tokens = body.get("model"), body.get("max_tokens")
     if not isinstance(model, str) or not model:
         raise BadRequestError("model: Field required")
@@ -78,6 +73,17 @@ def read_ask(raw: bytes, content_encoding: str, *, counting: bool = False) -> As
     if not _as_list(body.get("messages")):
         raise BadRequestError("messages: at least one message is required")
     return Ask(body, model, max_tokens if isinstance(max_tokens, int) else 0, body.get("stream") is True)
+
+
+def read_body(raw: bytes, content_encoding: str) -> Block:
+    """The JSON object of a body. Raises `BadRequestError`."""
+    try:
+        body = json.loads(_decoded(raw, content_encoding))
+    except (ValueError, RecursionError) as error:
+        raise BadRequestError(f"The request body is not valid JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise BadRequestError("Input should be a valid dictionary")
+    return body
 
 
 def glance(raw: bytes, content_encoding: str) -> Ask:

@@ -71,22 +71,22 @@ def _opening(block: Block) -> Block:
 def _deltas(block: Block, random: Random) -> Iterator[Block]:
     kind = block["type"]
     if kind == "thinking":
-        for piece in _words(block["thinking"], random):
+        for piece in words(block["thinking"], random):
             yield {"type": "thinking_delta", "thinking": piece}
         yield {"type": "signature_delta", "signature": block["signature"]}
     elif kind == "text":
         for citation in block.get("citations", ()):
             yield {"type": "citations_delta", "citation": citation}
-        for piece in _words(block["text"], random):
+        for piece in words(block["text"], random):
             yield {"type": "text_delta", "text": piece}
     elif "input" in block:
         yield {"type": "input_json_delta", "partial_json": ""}
         text = json.dumps(block["input"], ensure_ascii=False)
-        for piece in _slices(text, random):
+        for piece in slices(text, random):
             yield {"type": "input_json_delta", "partial_json": piece}
 
 
-def _words(text: str, random: Random) -> Iterator[str]:
+def words(text: str, random: Random) -> Iterator[str]:
     """`text` in pieces of two to six words, nothing lost."""
     words = text.split(" ")
     words = [word + " " for word in words[:-1]] + words[-1:]
@@ -97,7 +97,8 @@ def _words(text: str, random: Random) -> Iterator[str]:
         start += count
 
 
-def _slices(text: str, random: Random) -> Iterator[str]:
+def slices(text: str, random: Random) -> Iterator[str]:
+    """`text` in pieces of a few characters, nothing lost."""
     start = 0
     while start < len(text):
         length = random.randint(5, 24)

@@ -118,6 +118,21 @@ class Limits:
         windows["5h"].restart("5h", now)
         return [*_unified(shown, rejected="5h"), ("retry-after", str(REJECTED_SECONDS))]
 
+    def openai_headers(self, caller: Caller, *, exhausted: bool = False) -> Pairs:
+        """The header lines of an answer in OpenAI's dialect; resets as the time that is left."""
+        lines: Pairs = []
+        now = self._clock()
+        for name, kind in (("requests", "requests"), ("input-tokens", "tokens")):
+            bucket, limit = self._buckets_of(caller)[name], PER_MINUTE[name]
+            if exhausted and name == "requests":
+                bucket.use(limit, limit, now)
+            left = bucket.used / limit * 60
+            stem = "x-ratelimit-{}-" + kind
+            lines += [(stem.format("limit"), str(limit)), (stem.format("remaining"), str(int(limit - bucket.used)))]
+            minutes = f"{int(left // 60)}m" if left >= 60 else ""
+            lines.append((stem.format("reset"), f"{minutes}{left % 60:.3f}s"))
+        return lines
+
     def _minute_headers(self, caller: Caller) -> Pairs:
         now = self._clock()
         lines: Pairs = []

@@ -15,7 +15,7 @@ from proxy.demo.answer import Message
 from proxy.demo.events import Event, frame, stream_events
 from proxy.demo.failures import error_body
 from proxy.demo.scenes import Ending, Scene
-from proxy.demo.shapes import Pairs
+from proxy.demo.shapes import Block, Pairs
 from proxy.demo.vectors import Vector
 from proxy.demo.weight import PromptTokens
 
@@ -41,6 +41,25 @@ class Piece:
 
 
 @dataclass(frozen=True)
+class Frame:
+    """Bytes of one event; `tokens` is the work the model did for it, for the pacing."""
+
+    data: bytes
+    tokens: float = 0.0
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A complete stream in the framing of its dialect."""
+
+    frames: list[Frame]
+    error: bytes
+    """The event that ends a stream which fails."""
+    closing: int
+    """How many of the last frames tell the end."""
+
+
+@dataclass(frozen=True)
 class Reply:
     """Everything the application has to send."""
 
@@ -62,11 +81,15 @@ def whole(status: int, headers: Pairs, body: bytes, first_pause: float = 0.0, cl
 
 def message_reply(message: Message, scene: Scene, headers: Pairs, random: Random, *, accepts_gzip: bool) -> Reply:
     """One JSON message."""
-    body = json.dumps(message.whole(), ensure_ascii=False, separators=(",", ":")).encode()
+    return json_reply(message.whole(), scene, headers, message_seconds(message, random), accepts_gzip=accepts_gzip)
+
+
+def json_reply(answer: Block, scene: Scene, headers: Pairs, seconds: float, *, accepts_gzip: bool) -> Reply:
+    """An answer as JSON after so many seconds, compressed or cut as the scene says."""
+    body = json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
     if scene.gzip and accepts_gzip:
         headers = [*headers, ("Content-Encoding", "gzip")]
         body = b"".join(piece.data for piece in _compressed([Piece(body)], finish=True))
-    seconds = prompt_seconds(message.prompt, random) + message.answer.output_tokens / _rate(message.model)
     return whole(200, headers, body, seconds, Close.CUT if scene.ending is Ending.CUT else Close.PROPERLY)
 
 
@@ -74,9 +97,19 @@ def stream_reply(
     message: Message, scene: Scene, headers: Pairs, random: Random, request_id: str, *, accepts_gzip: bool
 ) -> Reply:
     """A stream of events, ending as the scene says."""
+    frames = [Frame(frame(event, random), event.tokens) for event in stream_events(message, random)]
+    error = frame(Event("error", error_body(*OVERLOADED, request_id)), random)
+    stream = Stream(frames, error, closing=2)
+    return framed_reply(stream, scene, headers, random, message, accepts_gzip=accepts_gzip)
+
+
+def framed_reply(
+    stream: Stream, scene: Scene, headers: Pairs, random: Random, message: Message, *, accepts_gzip: bool
+) -> Reply:
+    """The stream of a message, in whatever framing, ending as the scene says."""
     close = {Ending.CUT: Close.CUT, Ending.STALLED: Close.NEVER}.get(scene.ending, Close.PROPERLY)
-    events = list(_ended(list(stream_events(message, random)), scene.ending, request_id))
-    pieces: Iterable[Piece] = _timed(events, _rate(message.model), random, cut=close is Close.CUT)
+    frames = list(_ended(stream, scene.ending))
+    pieces: Iterable[Piece] = _timed(frames, _rate(message.model), random, cut=close is Close.CUT)
     if scene.gzip and accepts_gzip:
         headers = [*headers, ("Content-Encoding", "gzip")]
         pieces = _compressed(pieces, finish=close is Close.PROPERLY)
@@ -93,36 +126,39 @@ def vector_reply(vector: Vector) -> Reply:
     return Reply(vector.status, list(vector.headers), pieces)
 
 
+def message_seconds(message: Message, random: Random) -> float:
+    """How long the model takes for a whole message, at speed 1."""
+    return prompt_seconds(message.prompt, random) + message.answer.output_tokens / _rate(message.model)
+
+
 def prompt_seconds(prompt: PromptTokens, random: Random) -> float:
     """How long the model takes to read a prompt, at speed 1."""
     unread = prompt.total - prompt.cache_read
     return random.uniform(0.35, 0.9) + unread / 25_000 + prompt.cache_read / 400_000
 
 
-def _ended(events: list[Event], ending: Ending, request_id: str) -> Iterator[Event]:
-    error = Event("error", error_body(*OVERLOADED, request_id))
-    half = max(4, len(events) // 2)
+def _ended(stream: Stream, ending: Ending) -> Iterator[Frame]:
+    frames = stream.frames
+    half = max(4, len(frames) // 2)
     if ending is Ending.EMPTY:
         return
     if ending is Ending.ERROR_FIRST:
-        yield error
+        yield Frame(stream.error)
     elif ending is Ending.UNFINISHED:
-        yield from events[:-2]
+        yield from frames[: -stream.closing]
     elif ending in (Ending.CUT, Ending.STALLED):
-        yield from events[:half]
+        yield from frames[:half]
     elif ending is Ending.ERROR_MIDSTREAM:
-        yield from events[:half]
-        yield error
+        yield from frames[:half]
+        yield Frame(stream.error)
     else:
-        yield from events
+        yield from frames
 
 
-def _timed(events: list[Event], rate: float, random: Random, *, cut: bool) -> Iterator[Piece]:
-    for event in events:
-        data = frame(event, random)
-        if cut and event is events[-1]:
-            data = data[: len(data) // 2]
-        yield Piece(data, event.tokens / rate * random.uniform(0.6, 1.4))
+def _timed(frames: list[Frame], rate: float, random: Random, *, cut: bool) -> Iterator[Piece]:
+    for one in frames:
+        data = one.data[: len(one.data) // 2] if cut and one is frames[-1] else one.data
+        yield Piece(data, one.tokens / rate * random.uniform(0.6, 1.4))
 
 
 def _compressed(pieces: Iterable[Piece], *, finish: bool) -> Iterator[Piece]:

@@ -1,0 +1,1 @@
+"""OpenAI's dialect of the fake upstream: the same answers in other shapes."""

@@ -1,0 +1,1 @@
+"""The fake upstream in OpenAI's dialect."""
