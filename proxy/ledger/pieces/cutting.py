@@ -149,7 +149,7 @@ def _place(body: bytes, value: bytes) -> int:
 
 def _cores(body: bytes, start: int, value: bytes) -> list[Core] | None:
     """The pieces of a list whose first element stands behind `start`; None when it cannot be cut sensibly."""
-    if len(_OBJECTS.decode(value)) > MAX_ELEMENTS:
+    if len(value) > MAX_ELEMENTS and len(_OBJECTS.decode(value)) > MAX_ELEMENTS:
         return None
     elements = _places(body, start, _LIST.decode(value))
     cores: list[Core] = []

@@ -19,6 +19,7 @@ _MAX_BODIES = 32
 _BACK = (1, 2, 3, 5, 9, 17)
 """How many pieces from the end the common beginning of two turns may end."""
 _PROBE = 64
+_STEP = 64 * 1024
 
 
 class Part(NamedTuple):
@@ -94,7 +95,7 @@ class Recent:
 
     def recipe(self, body: bytes) -> Recipe | None:
         """How to store a body; None for one that stays whole."""
-        if len(body) < cutting.MIN_BODY:
+        if len(body) < cutting.MIN_BODY or not (body.startswith(b"{") or len(body) > cutting.MAX_PIECE):
             return None
         for sections_of in (_same_end, _other_end):
             for before in self._kept:
@@ -135,12 +136,17 @@ def _continued(body: bytes, before: Recipe, sections_of: _Sections) -> Recipe | 
         if known < 1:
             return None
         end = old.cores[known - 1][1]
-        if body[end - _PROBE : end] != before.body[end - _PROBE : end] or body[:end] != before.body[:end]:
+        if body[end - _PROBE : end] != before.body[end - _PROBE : end] or not _begin_alike(body, before.body, end):
             continue
         sections = sections_of(body, before, growing, known)
         if sections is not None:
             return _with_known(body, sections, before, known)
     return None
+
+
+def _begin_alike(one: bytes, other: bytes, end: int) -> bool:
+    """Whether both are the same up to `end`; in steps, because large copies cost more than comparing them."""
+    return all(one.startswith(other[place : min(place + _STEP, end)], place) for place in range(0, end, _STEP))
 
 
 def _same_end(body: bytes, before: Recipe, growing: int, known: int) -> list[Section] | None:
