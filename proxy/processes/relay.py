@@ -32,6 +32,8 @@ TICK_S = 0.1
 """How often late requests are looked for; a late tick is a stall of the event loop."""
 STALL_MARGIN_S = 5.0
 """The relay ends a client that takes nothing itself, and knows why; the server what the relay is done with."""
+STALL_S = 0.5
+"""A tick so late says that the process did not run."""
 FLUSH_S = 10.0
 """Longest wait for the recorder when a relay ends."""
 
@@ -148,13 +150,17 @@ async def _unless(hurry: asyncio.Event, seconds: float) -> None:
 
 
 async def _tick(running: Running) -> None:
+    """After a stall, such as a suspended machine, what came meanwhile is read first: nobody was silent so long."""
     due = perf_counter() + TICK_S
     shown = 0
+    stalled = False
     while True:
         await asyncio.sleep(max(0.0, due - perf_counter()))
         now = perf_counter()
         running.counters.observe("loop_stall_ms", (now - due) * 1000)
         running.counters.add("requests_open", len(running.relay.open) - shown)
         shown = len(running.relay.open)
-        running.relay.end_late()
+        stalled = now - due > STALL_S and not stalled
+        if not stalled:
+            running.relay.end_late()
         due = now + TICK_S

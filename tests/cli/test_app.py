@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +10,6 @@ import pytest
 
 from proxy.cli.app import COMMANDS, app
 from tests.cli.commands import HOME, Done, command
-
-FOREIGN = "is not a ledger of anthropic-proxy: move it or choose another data folder"
 
 
 @pytest.mark.parametrize("arguments", [("--version",), ("config", "check"), ("completion", "zsh"), ("-h",)])
@@ -61,57 +57,6 @@ def test_wrong_usage_ends_with_2_and_no_traceback(tmp_path: Path, arguments: tup
     done = command(tmp_path, *arguments)
     assert (done.code, done.out) == (2, "")
     assert "Traceback" not in done.err
-
-
-def _settings(folder: Path) -> str:
-    (folder / "anthropic-proxy.toml").write_text("[relay]\nlistn = 1\n")
-    return "anthropic-proxy.toml:2: relay.listn is not a setting; did you mean relay.listen?"
-
-
-def _no_file(folder: Path) -> str:
-    (folder / "anthropic-proxy.toml").mkdir()
-    return "anthropic-proxy.toml: cannot be read: Is a directory"
-
-
-def _foreign_file(folder: Path) -> str:
-    path = folder / "data" / "ledger.sqlite3"
-    path.parent.mkdir()
-    path.write_text("somebody's notes")
-    return f"{path} {FOREIGN}"
-
-
-def _foreign_database(folder: Path) -> str:
-    path = folder / "data" / "ledger.sqlite3"
-    path.parent.mkdir()
-    with sqlite3.connect(path) as conn:
-        conn.execute("CREATE TABLE notes (text TEXT)")
-    conn.close()
-    return f"{path} {FOREIGN}"
-
-
-def _no_folder(folder: Path) -> str:
-    (folder / "data").touch()
-    return f"the data folder {folder}/data cannot be used (File exists): make it writable or choose another"
-
-
-@pytest.mark.parametrize("trouble", [_settings, _no_file, _foreign_file, _foreign_database, _no_folder])
-@pytest.mark.parametrize("name", ["serve", "relay", "observe"])
-def test_what_stands_in_the_way_of_a_start_is_one_sentence(tmp_path: Path, name: str, trouble: object) -> None:
-    """I5, F8"""
-    assert callable(trouble)
-    sentence = trouble(tmp_path)
-    ports = {"serve": ["-p", "0", "--inspector", "127.0.0.1:0"], "relay": ["-p", "0"]}
-    done = command(tmp_path, name, "--data", "data", *ports.get(name, ["--inspector", "127.0.0.1:0"]))
-    assert done == Done(2, "", f"anthropic-proxy: {sentence}\n")
-
-
-def test_a_port_in_use_is_one_sentence(tmp_path: Path) -> None:
-    """I5"""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        done = command(tmp_path, "--port", str(port))
-    sentence = f"--port: relay.listen: 127.0.0.1:{port} is in use by another process; stop it or choose another port"
-    assert done == Done(2, "", f"anthropic-proxy: {sentence}\n")
 
 
 def test_an_upstream_that_is_the_proxy_itself_is_one_sentence(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import socket
 import subprocess
@@ -22,26 +21,8 @@ from tests.kit.upstream import DELTA, END, START, Upstream
 from tests.processes.load import ANSWER, Load, Streams, open_streams
 
 KILLS = 20
-SUPERVISED_KILLS = 3
 COMMIT_WINDOW_S = 0.12
 """What was answered longer ago must be in the ledger, whatever happens."""
-
-
-def test_sigterm_lets_open_streams_finish_and_refuses_new_connections(tmp_path: Path) -> None:
-    """I1"""
-    streams = Streams()
-    with Upstream(script=streams).running() as upstream:
-        proxy = Proxy(tmp_path, upstream.url, relay="drain_seconds = 20")
-        proxy.start()
-        url = proxy.base_url
-        with open_streams(url, 20) as clients:
-            os.kill(proxy.pid("supervisor"), signal.SIGTERM)
-            wait(lambda: refuses(url), "new connections to be refused")
-            streams.release.set()
-            assert {client.reply().body for client in clients} == {ANSWER}
-        assert proxy.stop() == 0
-        assert {row["outcome"] for row in proxy.finished(20)} == {"ok"}
-        laws.check(proxy)
 
 
 def test_requests_that_come_as_an_idle_relay_begins_to_drain_are_answered_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -61,35 +42,6 @@ def test_requests_that_come_as_an_idle_relay_begins_to_drain_are_answered_whole_
         answered = [reply for reply in (first, *replies) if reply.status]
         assert [(reply.body, reply.ended) for reply in answered] == [(ANSWER, True)] * len(answered)
         assert [row["outcome"] for row in proxy.rows()] == ["ok"] * len(answered)
-
-
-def test_streams_that_outlast_the_drain_are_broken_and_recorded(tmp_path: Path) -> None:
-    """I1: 200 open streams"""
-    with Upstream(script=Streams()).running() as upstream:
-        proxy = Proxy(tmp_path, upstream.url, relay="drain_seconds = 1")
-        proxy.start()
-        with open_streams(proxy.base_url, 200) as clients:
-            assert proxy.stop() == 0
-            assert not any(client.reply().ended for client in clients)
-        rows = proxy.finished(200)
-        assert {row["outcome"] for row in rows} == {"interrupted"}
-        assert {row["input_tokens"] for row in rows} == {25}
-        laws.check(proxy)
-
-
-def test_a_second_signal_ends_at_once_and_still_records(tmp_path: Path) -> None:
-    """I2"""
-    with Upstream(script=Streams()).running() as upstream:
-        proxy = Proxy(tmp_path, upstream.url, relay="drain_seconds = 600")
-        proxy.start()
-        url = proxy.base_url
-        with open_streams(url, 1):
-            os.kill(proxy.pid("supervisor"), signal.SIGTERM)
-            wait(lambda: refuses(url), "the drain to begin")
-            assert proxy.stop(timeout=20) == 0
-        [row] = proxy.finished(1)
-        assert (row["outcome"], row["input_tokens"]) == ("interrupted", 25)
-        laws.check(proxy)
 
 
 def test_a_client_that_takes_nothing_does_not_hold_up_the_end(tmp_path: Path) -> None:
@@ -154,21 +106,6 @@ def stored(proxy: Proxy) -> set[str]:
 
 def closed(proxy: Proxy, ids: set[str]) -> bool:
     return ids <= {row["request_id"] for row in proxy.rows("SELECT request_id FROM journal")}
-
-
-def test_a_killed_relay_is_started_again_and_no_client_is_refused_meanwhile(tmp_path: Path) -> None:
-    """I3: the supervisor keeps the port"""
-    with Upstream(script=Streams()).running() as upstream:
-        proxy = Proxy(tmp_path, upstream.url)
-        with proxy.running():
-            for _ in range(SUPERVISED_KILLS):
-                pid = proxy.pid("relay")
-                os.kill(pid, signal.SIGKILL)
-                wait(lambda p=pid: proxy.run["processes"].get("relay") != p, "its death to be noticed")  # type: ignore[misc]
-                reply = ask(proxy.base_url, get("/"))
-                assert reply.body == ANSWER
-                assert proxy.exchange(reply.request_id)["outcome"] == "ok"
-            laws.check(proxy)
 
 
 def free_port() -> int:
