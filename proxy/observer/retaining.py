@@ -26,6 +26,8 @@ _TRIM_S = 60.0
 _LOW_S = 5.0
 """The same while the disk is nearly full."""
 _STEP_PAUSE_S = 0.05
+_SWOLLEN = 1.05
+"""Files that are so much larger than the ledger may be are cut; more often would be work for nothing."""
 
 _log = logging.getLogger(__name__)
 
@@ -114,10 +116,14 @@ class Retaining:
     def _large(self) -> bool:
         """Whether the ledger has outgrown its limit or its log is long."""
         try:
-            size, log = self._folder.ledger.stat().st_size, self._space.look().log
+            return self._swollen() or self._folder.ledger.stat().st_size > self._kept.max_bytes
         except OSError:
             return False
-        return size > self._kept.max_bytes or log > WAL_BYTES
+
+    def _swollen(self) -> bool:
+        """Whether the files take more than what is in them may: freed pages and log are to be cut off."""
+        size, log = self._folder.ledger.stat().st_size, self._space.look().log
+        return log > WAL_BYTES or size + log > self._kept.max_bytes * _SWOLLEN
 
     def _trim(self) -> bool:
         """Do all there is to do; whether the reserve was given back for want of space, so that more can be done now."""
@@ -137,13 +143,14 @@ class Retaining:
         more = True
         while more and not self._stop.wait(_STEP_PAUSE_S):
             # Only then is what was freed the disk's again, and there is room for the next step.
-            if self._low or self._space.look().log > WAL_BYTES:
+            if self._low or self._swollen():
                 cut_log(conn)
             trimmed = retention.trim(conn, self._bounds(), self._clock_ns(), self._signals)
             if trimmed.unexported:
                 self._evicted(trimmed.unexported)
             more = trimmed.more
-        if self._low and retention.give_back(conn, least=1):
+        if self._low or self._swollen():
+            retention.give_back(conn, least=1)
             cut_log(conn)
 
     def _bounds(self) -> Bounds:

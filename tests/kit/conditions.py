@@ -38,15 +38,15 @@ def injecting(inject: str, *, path: Path | None = None) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def injected(pid: int, inject: str, *, path: Path | None = None) -> Iterator[None]:
-    """The same for one process with all its threads, while the block runs."""
+def injected(pid: int, inject: str, *, path: Path | None = None) -> Iterator[subprocess.Popen[str]]:
+    """The same for one process with all its threads, while the block runs; yields the tracer."""
     command = [*_strace(inject, path), "-p", str(pid)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as tracer:
         assert tracer.stderr is not None
         said = tracer.stderr.readline()
         assert "attached" in said, said
         try:
-            yield
+            yield tracer
         finally:
             tracer.terminate()
 
