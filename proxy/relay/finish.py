@@ -148,11 +148,11 @@ class Finisher:
         by_name = {name.lower(): value for name, value in upstream_headers}
         account = caller.account(
             credential=None,
-            organization_id=by_name.get("anthropic-organization-id"),
+            organization_id=_organization(by_name),
             account_uuid=asked.account_uuid,
             key=asked.said["key"],
         )
-        windows, limits = ratelimit.readings(upstream_headers, account, capture.started_ns // 1_000_000_000)
+        windows, limits = ratelimit.readings(upstream_headers, account, _answered_at(capture))
         known = {**self._accepted(capture), **asked.said, **_times(capture), **ended, **_sizes(capture)}
         known["billing"] = known["billing"] or ("subscription" if windows else "pay_as_you_go")
         known["parse_error"] = known["parse_error"] or response.parse_error
@@ -165,7 +165,7 @@ class Finisher:
             finish_reason=response.finish_reason,
             upstream_request_id=_answer_id(by_name) or response.upstream_request_id,
             message_id=response.message_id,
-            upstream_organization_id=by_name.get("anthropic-organization-id"),
+            upstream_organization_id=_organization(by_name),
             upstream_workspace_id=by_name.get("anthropic-workspace-id"),
             usage=response.usage,
             usage_source=response.usage_source,
@@ -179,6 +179,15 @@ class Finisher:
 def _answer_id(by_name: Mapping[str, str]) -> str | None:
     """The provider's id of a request: Anthropic's `request-id`, others' `x-request-id`."""
     return by_name.get("request-id") or by_name.get("x-request-id")
+
+
+def _organization(by_name: Mapping[str, str]) -> str | None:
+    return by_name.get("anthropic-organization-id") or by_name.get("openai-organization")
+
+
+def _answered_at(capture: Capture) -> float:
+    """When the answer began, Unix seconds: what it says of time that is left counts from here."""
+    return capture.started_ns / 1_000_000_000 + (capture.times.headers_ms or 0.0) / 1000
 
 
 def _path(capture: Capture) -> str:

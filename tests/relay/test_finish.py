@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.exchange import Attempt, Exchange, Hop, Outcome, Usage, UsageSource, WindowReading
+from proxy.exchange import Attempt, Exchange, Hop, LimitReading, Outcome, Usage, UsageSource, WindowReading
 from proxy.ledger.changes import Body
 from proxy.reading.response import reader
 from proxy.relay.capture import Capture, Copy, Times
@@ -275,3 +275,16 @@ def test_a_reader_that_fails_costs_the_facts_and_not_the_record() -> None:
         capture
     )
     assert (made.exchange.outcome, made.exchange.parse_error, failures) == (Outcome.OK, "ZeroDivisionError", [1])
+
+
+def test_limits_of_the_other_dialect_count_from_the_answer_and_belong_to_its_organisation() -> None:
+    """`x-ratelimit-reset-*` is the time left when the answer began, here 5 ms after accept."""
+    capture = captured()
+    capture.upstream_headers = [
+        (b"openai-organization", b"org-2"),
+        (b"x-ratelimit-remaining-tokens", b"7"),
+        (b"x-ratelimit-reset-tokens", b"1m0s"),
+    ]
+    exchange = finisher().finished(capture).exchange
+    assert exchange.limits == (LimitReading("org-2", "tokens", None, 7, 1_795_270_061),)
+    assert exchange.upstream_organization_id == exchange.account == "org-2"
