@@ -192,8 +192,8 @@ class Upstream(Struct, frozen=True, forbid_unknown_fields=True):
     dialect: Annotated[
         Literal["anthropic", "openai"],
         Meta(
-            description="Shape of its API and of our own error answers. Answers in the openai shape are relayed and"
-            " recorded; their tokens are not read yet."
+            description="Shape of our own error answers where a request's path does not tell; answers are read in the"
+            " dialect of their path, whatever the upstream."
         ),
     ] = "anthropic"
 
