@@ -95,6 +95,8 @@ class Exchange:
     response_capture: str | None = None
     redacted: bool = False
     """A secret was masked in what is stored, so that stored and wire hashes differ."""
+    redactions: str | None = None
+    """JSON object: how many secrets each rule masked, in bodies, headers and texts; credential headers not counted."""
     parse_error: str | None = None
     trace_id: str | None = None
     span_id: str | None = None

@@ -19,7 +19,7 @@ TIMINGS = (
 )  # fmt: skip
 """Milliseconds since the request was accepted, and durations derived from them."""
 
-JSON_FIELDS = frozenset({"parameters", "customer_data", "usage_raw"})
+JSON_FIELDS = frozenset({"parameters", "customer_data", "usage_raw", "redactions"})
 """Stored as JSON text, given as JSON."""
 
 _ELSEWHERE = {"process", "started_ns", "usage", "attempts", "windows", "limits", *TIMINGS}

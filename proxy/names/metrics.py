@@ -58,6 +58,7 @@ OPERATION = "operation"
 ORGANIZATION = "organization"
 OUTCOME = "outcome"
 REASON = "reason"
+RULE = "rule"
 SIGNAL = "signal"
 STATUS_CODE = "status_code"
 STREAM = "stream"
@@ -150,6 +151,7 @@ UNPRICED = _counter("proxy.unpriced.requests", "{request}", "Requests with usage
 UPSTREAM_ERRORS = _counter(
     "proxy.upstream.errors", "", "Failed attempts and errors inside streams", ERROR_TYPE, STATUS_CODE, ENDPOINT
 )
+REDACTIONS = _counter("proxy.capture.redactions", "", "Secrets masked in what is stored of requests, by rule", RULE)
 COOLDOWNS = _counter("proxy.credential.cooldowns", "", "Times a credential had to pause", CREDENTIAL, REASON)
 
 CREDENTIAL_ACTIVE = _gauge(
@@ -183,7 +185,9 @@ LEDGER_SET_ASIDE = _health("proxy.ledger.set_aside", Kind.GAUGE, "", "Damaged le
 LEDGER_COMMIT = _health("proxy.ledger.commit_ms", Kind.HISTOGRAM, "ms", "Time of a group commit of the recorder")
 LOOP_STALL = _health("proxy.relay.loop_stall_ms", Kind.HISTOGRAM, "ms", "Delays of the relay's event loop")
 DROPPED = _health("proxy.dropped", Kind.COUNTER, "", "What was not kept or not sent, by reason", REASON)
-READ_ERRORS = _health("proxy.read.errors", Kind.COUNTER, "", "Bodies that could not be read for facts")
+READ_ERRORS = _health(
+    "proxy.read.errors", Kind.COUNTER, "", "Bodies that could not be read, records that could not be wholly made"
+)
 AUTH_FAILURES = _health("proxy.auth.failures", Kind.COUNTER, "", "Requests refused for a missing or wrong key")
 EXPORT_LAG = _health("proxy.export.lag_seconds", Kind.GAUGE, "", "Age of the oldest record not yet sent", SIGNAL)
 EXPORT_FAILURES = _health("proxy.export.failures", Kind.COUNTER, "", "Failed deliveries", SIGNAL)
@@ -235,6 +239,7 @@ INSTRUMENTS = (
     COST,
     UNPRICED,
     UPSTREAM_ERRORS,
+    REDACTIONS,
     COOLDOWNS,
     CREDENTIAL_ACTIVE,
     USAGE_UTILIZATION,

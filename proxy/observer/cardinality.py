@@ -12,6 +12,8 @@ from proxy.observer.genai import OPERATION_NAMES
 from proxy.observer.labels import MOST_KEYS, MOST_MODELS, MOST_OTHERS
 from proxy.observer.windows import MOST_ACCOUNTS, MOST_LIMITS, MOST_WINDOWS
 from proxy.reading.operations import OPERATIONS
+from proxy.reading.redact_kinds import KINDS
+from proxy.settings.checks import MOST_RULES
 
 _ABSENT, _OTHER, _NONE = 1, 1, 1
 _STATUSES = 500
@@ -34,6 +36,7 @@ _VALUES: dict[str, int] = {
     metrics.ORGANIZATION: 1,
     metrics.OUTCOME: len(Outcome),
     metrics.REASON: len(DROP_REASONS),
+    metrics.RULE: len(KINDS) + MOST_RULES + 1,
     metrics.SCOPE: 4,
     metrics.SIGNAL: 3,
     metrics.STATUS_CODE: _STATUSES + _OTHER + _NONE,

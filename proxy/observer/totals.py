@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+import msgspec
+
 from proxy.exchange import Exchange, Outcome, UsageSource
 from proxy.ledger.costs import Cost
 from proxy.names import metrics
@@ -45,9 +47,19 @@ def count(
         _count_model_call(exchange, chunks, draft, labels, exemplar)
     if exchange.usage_source in (UsageSource.FINAL, UsageSource.PARTIAL) and exchange.usage.known:
         _count_usage(exchange, cost, draft, labels)
+    for rule, times in redactions(exchange).items():
+        draft.add(metrics.REDACTIONS, times, rule)
     key = labels.key(exchange)
     if key is not None:
         draft.put(metrics.KEY_INFO, 1, key, exchange.group, exchange.organization)
+
+
+def redactions(exchange: Exchange) -> dict[str, int]:
+    """How many secrets each rule masked; nothing where the record's text is not what it should be."""
+    try:
+        return msgspec.json.decode(exchange.redactions or "{}", type=dict[str, int])
+    except msgspec.DecodeError:
+        return {}
 
 
 def count_cooldown(exchange: Exchange, draft: Draft, labels: Labels) -> None:

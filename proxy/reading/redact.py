@@ -1,4 +1,4 @@
-"""Masks secrets in what is stored: credential headers, query parameters, and a caller's secret wherever it turns up.
+"""Masks secrets in what is stored: the caller's own wherever they are, known kinds, what rules of the operator match.
 
 A mask is `***`, the last four characters of a long secret, and a salted hash; it does not tell the length.
 """
@@ -7,39 +7,74 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote, unquote_plus
 
 from proxy.exchange import Headers
 from proxy.reading.caller import bare, digest, is_credential, is_secret_parameter
 from proxy.reading.encodings import decode, encode, is_encoded
+from proxy.reading.redact_scan import Scanner
+from proxy.reading.redact_stream import cuts, deltas
 
-_PARAMETER = re.compile("[^&;]+")
-"""Parts of a query; some servers take `;` for `&`."""
+CALLER = "caller"
+"""The rule by which a caller's own credential is masked outside its header."""
 MIN_SECRET_CHARS = 8
 """Shorter values turn up by chance; masking those would damage what is stored."""
+MIN_SHORT_CHARS = 4
+"""From here on a value with letters and digits is masked where it stands alone, as a word."""
 _MIN_HIDDEN_CHARS = 12
-MAX_TOKEN_BODY_BYTES = 64 * 1024
-"""Bodies of OAuth servers are small; in prompts the same field names are nobody's credential."""
 _KEPT_HEADERS, _KEPT_CHARS = 128, 256
 """Most headers of a caller are the same from request to request; their masked form is kept when it is short."""
-_KNOWN_PREFIX = re.compile(r"sk-ant-(?:[a-z]+[0-9]*-)?|sk-(?:proj-|or-v1-)?|AIza|gh[pousr]_|xox[a-z]-|ya29\.|eyJ")
+_TORN_BYTES = 4096
+_WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_.~%-"
+_PARAMETER = re.compile("[^&;]+")
+"""Parts of a query; some servers take `;` for `&`."""
+_KNOWN_PREFIX = re.compile(
+    r"sk-ant-(?:[a-z]+[0-9]*-)?|sk-(?:proj-|or-v1-)?|AIza|gh[pousr]_|github_pat_|gl(?:pat|dt|rt)-|xox[a-z]-|xapp-"
+    r"|ya29\.|GOCSPX-|A[KS]IA|[sr]k_(?:live|test)_|whsec_|npm_|pypi-AgE|SG\.|hf_|eyJ"
+)
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{4}")
-_TOKEN_FIELD = re.compile(rb'("(?:access_token|refresh_token|client_secret|id_token)"\s*:\s*")([^"\\]{8,})(?=")')
+_SHORT = re.compile(r"(?=.*[A-Za-z_-])(?=.*\d).*", re.DOTALL)
+
+
+class Masked(NamedTuple):
+    """Bytes without their secrets."""
+
+    data: bytes
+    found: dict[str, int]
+    """How often each rule found something; empty when the bytes are as they were."""
+    edits: tuple[tuple[int, int, int], ...] | None = ()
+    """What was replaced: start, end, length of the mask, in order; None where the whole is encoded anew."""
+
+
+class _Span(NamedTuple):
+    start: int
+    end: int
+    mask: bytes
+    rule: str
+    """Empty for what continues a secret that is counted already."""
 
 
 class Redactor:
-    """Masks what must not be stored of one exchange."""
+    """Masks what must not be stored of the exchanges of one caller."""
 
-    def __init__(self, secrets: Iterable[str], salt: bytes) -> None:
+    def __init__(self, secrets: Iterable[str], salt: bytes, scanner: Scanner | None = None) -> None:
+        """`secrets` are the caller's; without a scanner nothing but them is looked for."""
         self._salt = salt
+        self._find = scanner.find if scanner is not None else _nothing
         self._masks: dict[bytes, bytes] = {}
+        self._words: list[tuple[re.Pattern[bytes], bytes]] = []
         self._kept = lru_cache(_KEPT_HEADERS)(self._header)
         for secret in sorted(secrets, key=len, reverse=True):
+            mask = self.mask(secret).encode()
             if len(secret) >= MIN_SECRET_CHARS:
-                mask = self.mask(secret).encode()
                 self._masks.update((form, mask) for form in _forms(secret))
+            elif len(secret) >= MIN_SHORT_CHARS and _SHORT.fullmatch(secret):
+                word = re.escape(secret.encode("utf-8", "surrogateescape"))
+                self._words.append((re.compile(rb"(?<![A-Za-z0-9])" + word + rb"(?![A-Za-z0-9])"), mask))
 
     def mask(self, secret: str) -> str:
         """Return what stands for a secret: the same text for the same secret, whatever its length."""
@@ -48,78 +83,136 @@ class Redactor:
         last = hidden[-4:] if len(hidden) >= _MIN_HIDDEN_CHARS + 4 else ""
         return f"***{last if _PLAIN.fullmatch(last) else ''}-{digest(secret, self._salt)}"
 
-    def headers(self, headers: Headers) -> Headers:
-        """Mask credentials whole (but for the scheme) and the secrets inside all other values."""
-        return tuple(
-            [
-                self._kept(name, value) if len(name) + len(value) <= _KEPT_CHARS else self._header(name, value)
-                for name, value in headers
-            ]
-        )
+    def headers(self, headers: Headers, found: Counter[str] | None = None) -> Headers:
+        """Mask credentials whole (but for the scheme) and the secrets inside all other values, counted in `found`."""
+        masked = [
+            self._kept(name, value) if len(name) + len(value) <= _KEPT_CHARS else self._header(name, value)
+            for name, value in headers
+        ]
+        for _, rules in masked:
+            if rules and found is not None:
+                found.update(rules)
+        return tuple([field for field, _ in masked])
 
-    def query(self, query: str) -> str:
+    def query(self, query: str, found: Counter[str] | None = None) -> str:
         """Mask the values of parameters that name a secret, and the secrets inside all others."""
-        return _PARAMETER.sub(lambda found: self._parameter(found[0]), query)
+        return _PARAMETER.sub(lambda part: self._parameter(part[0], found), query)
 
-    def text(self, text: str) -> str:
+    def text(self, text: str, found: Counter[str] | None = None) -> str:
         """Mask the secrets in a short text, such as a path or an error message."""
-        masked, found = self._masked(text.encode("utf-8", "surrogateescape"))
-        return masked.decode("utf-8", "surrogateescape") if found else text
+        masked = self._masked(text.encode("utf-8", "surrogateescape"))
+        if not masked.found:
+            return text
+        if found is not None:
+            found.update(masked.found)
+        return masked.data.decode("utf-8", "surrogateescape")
 
-    def body(self, data: bytes, content_encoding: str | None = None) -> tuple[bytes, bool]:
-        """Return a whole body with its secrets masked, and whether there were any.
+    def body(self, data: bytes, content_encoding: str | None = None, *, torn: bool = False) -> Masked:
+        """Return a whole body with its secrets masked; `torn`: it breaks off, perhaps inside a secret.
 
-        An encoded body is looked at decoded, as far as that is possible, and encoded again if something was masked.
+        An encoded body is looked at decoded, as far as that is possible, and encoded again if something was masked;
+        what is not of its coding is looked at as it is. Raises redact_scan.TooSlow.
         """
         if not is_encoded(content_encoding):
-            return self._body(data)
+            return self._body(data, torn)
         decoded = decode(data, content_encoding)
-        if not decoded.data:
-            return self._body(data)
-        masked, found = self._body(decoded.data)
-        return (encode(masked, content_encoding), True) if found else (data, False)
+        inside = self._body(decoded.data, torn)
+        if inside.found:
+            return Masked(encode(inside.data, content_encoding), inside.found, None)
+        return self._body(data, torn) if decoded.error is not None else Masked(data, {})
 
-    def without_torn_secret(self, data: bytes) -> bytes:
-        """Return the head of a body without the beginning of a secret at its end, where the cut went through one."""
+    def whole_words(self, data: bytes) -> bytes:
+        """Return the head of a body without the word that its limit cut, which may be a part of any secret."""
+        tail = data[-_TORN_BYTES:]
+        return data[: len(data) - len(tail) + len(tail.rstrip(_WORD))]
+
+    def _body(self, data: bytes, torn: bool) -> Masked:
+        masked = self._masked(data, self._across_deltas(data))
+        if torn:
+            length = self._torn(masked.data)
+            if length:
+                found = Counter(masked.found)
+                found[CALLER] += 1
+                edits = (*(masked.edits or ()), (len(data) - length, len(data), 0))
+                return Masked(masked.data[:-length], dict(found), edits)
+        return masked
+
+    def _torn(self, data: bytes) -> int:
+        """How many bytes at the end are the beginning of a secret."""
         for form in self._masks:
             for length in range(min(len(form) - 1, len(data)), MIN_SECRET_CHARS - 1, -1):
                 if data.endswith(form[:length]):
-                    return data[:-length]
-        return data
+                    return length
+        return 0
 
-    def _body(self, data: bytes) -> tuple[bytes, bool]:
-        masked, found = self._masked(data)
-        if len(masked) <= MAX_TOKEN_BODY_BYTES:
-            masked, count = _TOKEN_FIELD.subn(self._token, masked)
-            found = found or count > 0
-        return masked, found
+    def _masked(self, data: bytes, more: Iterable[_Span] = ()) -> Masked:
+        spans = [*more, *self._spans(data)]
+        if not spans:
+            return Masked(data, {})
+        found: Counter[str] = Counter()
+        parts, edits, at = [], [], 0
+        for span in _joined(spans):
+            if span.rule:
+                found[span.rule] += 1
+            parts += [data[at : span.start], span.mask]
+            edits.append((span.start, span.end, len(span.mask)))
+            at = span.end
+        return Masked(b"".join([*parts, data[at:]]), dict(found), tuple(edits))
 
-    def _masked(self, data: bytes) -> tuple[bytes, bool]:
-        found = False
+    def _spans(self, data: bytes) -> Iterator[_Span]:
         for form, mask in self._masks.items():
-            if form in data:
-                data = data.replace(form, mask)
-                found = True
-        return data, found
+            at = data.find(form)
+            while at >= 0:
+                yield _Span(at, at + len(form), mask, CALLER)
+                at = data.find(form, at + len(form))
+        for word, mask in self._words:
+            for match in word.finditer(data):
+                yield _Span(*match.span(), mask, CALLER)
+        for start, end, rule in self._find(data):
+            secret = data[start:end].decode("utf-8", "surrogateescape")
+            yield _Span(start, end, self.mask(secret).encode(), rule)
 
-    def _token(self, match: re.Match[bytes]) -> bytes:
-        if match[2].startswith(b"***"):
-            return match[0]
-        return match[1] + self.mask(match[2].decode("utf-8", "surrogateescape")).encode()
+    def _across_deltas(self, data: bytes) -> Iterator[_Span]:
+        """The parts of secrets that are cut over the events of a stream: the first is masked, the rest goes."""
+        hits = list(self._spans(deltas(data)))
+        for hit, parts in zip(hits, cuts(data, [(hit.start, hit.end) for hit in hits]) if hits else (), strict=True):
+            for part in parts:
+                yield _Span(part.start, part.end, hit.mask if part.first else b"", hit.rule if part.first else "")
 
-    def _header(self, name: str, value: str) -> tuple[str, str]:
-        return name, self._credential(value) if is_credential(name) else self.text(value)
+    def _header(self, name: str, value: str) -> tuple[tuple[str, str], dict[str, int]]:
+        found: Counter[str] = Counter()
+        masked = self._credential(value) if is_credential(name) else self.text(value, found)
+        return (name, masked), dict(found)
 
     def _credential(self, value: str) -> str:
         secret = bare(value)
         scheme = value[: len(value) - len(secret)] if value.endswith(secret) else ""
         return scheme + self.mask(secret) if secret else value
 
-    def _parameter(self, part: str) -> str:
+    def _parameter(self, part: str, found: Counter[str] | None) -> str:
         name, equals, value = part.partition("=")
         if value and is_secret_parameter(unquote_plus(name)):
             return f"{name}={self.mask(unquote_plus(value))}"
-        return self.text(name) + equals + self.text(value)
+        return self.text(name, found) + equals + self.text(value, found)
+
+
+def _nothing(data: bytes) -> list[tuple[int, int, str]]:
+    return []
+
+
+def _joined(spans: Sequence[_Span]) -> Iterator[_Span]:
+    """The spans in order; those that overlap become one, the caller's own secret naming it."""
+    ordered = sorted(spans, key=lambda span: (span.start, -span.end))
+    current = ordered[0]
+    for span in ordered[1:]:
+        if span.start >= current.end:
+            yield current
+            current = span
+        else:
+            longer = not current.rule and span.end > current.end
+            named = span if longer or CALLER == span.rule != current.rule else current
+            current = _Span(current.start, max(current.end, span.end), named.mask, named.rule)
+    yield current
 
 
 def _forms(secret: str) -> Iterable[bytes]:

@@ -24,7 +24,7 @@ _HASH_ALONG_BEYOND = 1 << 20
 class Copy:
     """A bounded copy of a body: the head up to `limit` bytes, size and sha256 of the whole."""
 
-    __slots__ = ("_hash", "_limit", "chunks", "dropped", "held", "size")
+    __slots__ = ("_hash", "_limit", "chunks", "clean", "dropped", "held", "size")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -34,6 +34,8 @@ class Copy:
         self.size = 0
         self.dropped: str | None = None
         """Why the kept bytes were let go again."""
+        self.clean = False
+        """It was searched for secrets already, and holds none."""
 
     def add(self, chunk: bytes) -> None:
         """Notes the next bytes of the body."""

@@ -29,7 +29,11 @@ async def give_back(capture: Capture, response: Response, send: Send, limits: Li
     if not 200 <= response.status < 600 or not headers.relayable(response.headers):
         raise UpstreamUnreachable("the upstream's answer cannot be relayed: it is not clean HTTP.", error_type="other")
     capture.returned_headers = headers.returned(response.headers, capture.request_id.encode())
-    capture.reader = _reader(capture, response)
+    try:
+        capture.reader = _reader(capture, response)
+    except Exception as exc:
+        log.exception("the answer to %s cannot be read", capture.request_id)
+        capture.read_error = type(exc).__name__
     if capture.gone is None:
         await send({"type": "http.response.start", "status": response.status, "headers": capture.returned_headers})
         capture.status = response.status

@@ -6,30 +6,33 @@ Pure but for its counters. Everything here runs in the recorder thread, never in
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from functools import lru_cache, partial
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import msgspec
 
-from proxy.exchange import Attempt, Exchange, Headers, Hop, Outcome
+from proxy.exchange import Attempt, Exchange, Headers, Hop, LimitReading, Outcome, WindowReading
 from proxy.ledger.changes import Arrived, Finished, Opened
 from proxy.reading import caller, ratelimit
 from proxy.reading.facts import ResponseFacts
 from proxy.reading.redact import Redactor
-from proxy.reading.request import request_facts
+from proxy.reading.redact_scan import Scanner
+from proxy.reading.request import RequestFacts, request_facts
 from proxy.relay.capture import Asked, Capture
+from proxy.relay.masking import masked, without_texts
+from proxy.relay.outcome import outcome
 from proxy.relay.stored import body_of, capture_reasons, encoding, headers_by_hop, request_headers, stored_bodies
 from proxy.settings.shape import Capture as CaptureLimits
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 CALLERS = 64
 """Callers whose masks are kept ready for their next request."""
 
-BODILESS = (204, 304)
-"""Answers without a body are whole without one: https://www.rfc-editor.org/rfc/rfc9112#section-6.3"""
 UNKEPT = {"all": None, "errors": "interrupted", "none": "off"}
 """Why an open row has no request body: that of `errors` waits in memory for the outcome, and dies with the process."""
 SAID = (
@@ -39,13 +42,36 @@ SAID = (
 """Facts of a request that stand in its record under the same name."""
 
 
+Readings = tuple[tuple[WindowReading, ...], tuple[LimitReading, ...]]
+NO_READINGS: Readings = ((), ())
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What reads and masks; a test gives parts that fail."""
+
+    request_facts: Callable[..., RequestFacts] = request_facts
+    readings: Callable[..., Readings] = ratelimit.readings
+    redactor: Callable[[Iterable[str], bytes, Scanner], Redactor] = Redactor
+
+
 class Finisher:
     """Makes the changes of one relay process."""
 
-    def __init__(self, *, process: str, salt: bytes, capture: CaptureLimits, read_failed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        process: str,
+        salt: bytes,
+        capture: CaptureLimits,
+        read_failed: Callable[[], None],
+        parts: Parts | None = None,
+    ) -> None:
         self._process = process
         self._salt = salt
-        self._redactors = lru_cache(CALLERS)(partial(Redactor, salt=salt))
+        self._parts = parts or Parts()
+        self._scanner = Scanner({name: rule.pattern for name, rule in capture.redact.items()})
+        self._redactors = lru_cache(CALLERS)(lambda secrets: self._parts.redactor(secrets, salt, self._scanner))
         self._bodies = capture.bodies
         self._read_failed = read_failed
 
@@ -58,13 +84,14 @@ class Finisher:
             return None
         said = self._asked(capture).said if capture.upload_complete else {}
         known = {**self._accepted(capture), **said, "request_capture": UNKEPT[capture.keeping(self._bodies)]}
-        return Opened(_masked(Exchange(**known), self._redactor(capture)))
+        return Opened(self._masked(Exchange(**known), self._redactor(capture)))
 
     def arrived(self, capture: Capture) -> Arrived | None:
         """The request body, stored before the end so that an interrupted request still has it; None as above."""
         if capture.over:
             return None
-        body = body_of(capture.request, encoding(capture.headers), self._redactor(capture), kept=True)
+        coding, redactor = encoding(capture.headers), self._redactor(capture)
+        body, _ = body_of(capture.request, coding, redactor, kept=True, failed=self._read_failed)
         return Arrived(capture.request_id, body)
 
     def finished(self, capture: Capture) -> Finished:
@@ -72,18 +99,32 @@ class Finisher:
         told = headers_by_hop(capture)
         redactor = self._redactor(capture)
         response = self._response(capture)
-        ended = _outcome(capture, response)
+        ended = outcome(capture, response)
+        failed = ended["outcome"] is not Outcome.OK
         keeping = capture.keeping(self._bodies)
-        kept = keeping == "all" or (keeping == "errors" and ended["outcome"] is not Outcome.OK)
-        bodies = stored_bodies(capture, redactor, kept=kept)
-        exchange = self._exchange(capture, told, response, {**ended, **capture_reasons(bodies)})
-        headers_kept = {hop: redactor.headers(fields) for hop, fields in told.items()}
-        return Finished(
-            exchange=_masked(exchange, redactor),
-            headers=headers_kept,
-            bodies=bodies,
-            chunks=tuple(capture.chunks) if len(capture.chunks) > 1 else (),
+        kept = keeping == "all" or (keeping == "errors" and failed)
+        stored = stored_bodies(capture, redactor, kept=kept, failed=self._read_failed, torn=failed)
+        exchange = self._exchange(capture, told, response, {**ended, **capture_reasons(stored.bodies)}, stored.found)
+        headers_kept: Mapping[Hop, Headers] = self._try(
+            lambda: {hop: redactor.headers(told[hop], stored.found) for hop in told}, {}
         )
+        exchange = self._masked(exchange, redactor, stored.found)
+        if stored.found:
+            counts = msgspec.json.encode(stored.found, order="sorted").decode()
+            exchange = replace(exchange, redactions=counts)
+        return Finished(exchange=exchange, headers=headers_kept, bodies=stored.bodies, chunks=stored.chunks)
+
+    def _try(self, step: Callable[[], T], otherwise: T) -> T:
+        """What a step makes; if it fails, that is counted and costs what it would have made, not the record."""
+        try:
+            return step()
+        except Exception:
+            log.exception("part of a record could not be made")
+            self._read_failed()
+            return otherwise
+
+    def _masked(self, exchange: Exchange, redactor: Redactor, found: Counter[str] | None = None) -> Exchange:
+        return self._try(lambda: masked(exchange, redactor, found), None) or without_texts(exchange)
 
     def _redactor(self, capture: Capture) -> Redactor:
         if capture.redactor is None:
@@ -91,16 +132,17 @@ class Finisher:
             capture.redactor = self._redactors(secrets)
         return capture.redactor
 
-    def _accepted(self, capture: Capture) -> dict[str, Any]:
+    def _accepted(self, capture: Capture, found: Counter[str] | None = None) -> dict[str, Any]:
         """What is known at accept, as fields of the record."""
         endpoint = capture.endpoint
+        query, redactor = capture.query.decode("latin-1"), self._redactor(capture)
         return {
             "request_id": capture.request_id,
             "process": self._process,
             "started_ns": capture.started_ns,
             "method": capture.method[:32],
             "path": _path(capture),
-            "query": self._redactor(capture).query(capture.query.decode("latin-1")) or None,
+            "query": self._try(lambda: redactor.query(query, found), "") or None,
             "endpoint": capture.endpoint_name or "none",
             "organization": endpoint.organization if endpoint else None,
             "billing": endpoint.billing if endpoint else None,
@@ -117,12 +159,15 @@ class Finisher:
         """What the request says of itself; read once."""
         if capture.asked is None:
             fields = request_headers(capture)
-            facts = request_facts(
-                method=capture.method,
-                path=(capture.target or _path(capture)).partition("?")[0],
-                headers=fields,
-                body=b"".join(capture.request.chunks) if capture.request.whole else None,
-                content_encoding=encoding(capture.headers),
+            facts = self._try(
+                lambda: self._parts.request_facts(
+                    method=capture.method,
+                    path=(capture.target or _path(capture)).partition("?")[0],
+                    headers=fields,
+                    body=b"".join(capture.request.chunks) if capture.request.whole else None,
+                    content_encoding=encoding(capture.headers),
+                ),
+                RequestFacts(parse_error="internal"),
             )
             said = {name: getattr(facts, name) for name in SAID}
             said["key"] = caller.caller_key(fields, facts.account_uuid, self._salt)
@@ -132,6 +177,8 @@ class Finisher:
 
     def _response(self, capture: Capture) -> ResponseFacts:
         if capture.reader is None:
+            if capture.read_error is not None:
+                self._read_failed()
             return ResponseFacts(parse_error=capture.read_error)
         try:
             return capture.reader.end()
@@ -141,7 +188,12 @@ class Finisher:
             return ResponseFacts(parse_error=type(exc).__name__)
 
     def _exchange(
-        self, capture: Capture, told: Mapping[Hop, Headers], response: ResponseFacts, ended: dict[str, Any]
+        self,
+        capture: Capture,
+        told: Mapping[Hop, Headers],
+        response: ResponseFacts,
+        ended: dict[str, Any],
+        found: Counter[str],
     ) -> Exchange:
         asked = self._asked(capture)
         upstream_headers = told.get(Hop.UPSTREAM_RESPONSE, ())
@@ -152,8 +204,10 @@ class Finisher:
             account_uuid=asked.account_uuid,
             key=asked.said["key"],
         )
-        windows, limits = ratelimit.readings(upstream_headers, account, _answered_at(capture))
-        known = {**self._accepted(capture), **asked.said, **_times(capture), **ended, **_sizes(capture)}
+        windows, limits = self._try(
+            lambda: self._parts.readings(upstream_headers, account, _answered_at(capture)), NO_READINGS
+        )
+        known = {**self._accepted(capture, found), **asked.said, **_times(capture), **ended, **_sizes(capture)}
         known["billing"] = known["billing"] or ("subscription" if windows else "pay_as_you_go")
         known["parse_error"] = known["parse_error"] or response.parse_error
         ratelimits = ratelimit.ratelimit_headers(upstream_headers)
@@ -210,25 +264,6 @@ def _sizes(capture: Capture) -> dict[str, Any]:
     }
 
 
-def _outcome(capture: Capture, response: ResponseFacts) -> dict[str, Any]:
-    """Outcome, error type and message: what we saw happen goes before what the answer says of itself."""
-    error = capture.error
-    if error is not None:
-        return _ended(error.outcome, error.error_type or None, str(error))
-    message = response.error_message
-    if capture.status is not None and capture.status >= 400:
-        return _ended(Outcome.UPSTREAM_ERROR, response.error_type or "other", message)
-    if response.error_type is not None:
-        return _ended(Outcome.ERROR_IN_STREAM, response.error_type, message)
-    if response.complete is False and capture.status not in BODILESS and capture.method != "HEAD":
-        return _ended(Outcome.TRUNCATED, "truncated", None)
-    return _ended(Outcome.OK, None, None)
-
-
-def _ended(outcome: Outcome, error_type: str | None, error_message: str | None) -> dict[str, Any]:
-    return {"outcome": outcome, "error_type": error_type, "error_message": error_message}
-
-
 def _with_answer(
     capture: Capture,
     by_name: Mapping[str, str],
@@ -250,27 +285,3 @@ def _with_answer(
         ended_ms=capture.times.last_byte_ms or attempts[-1].ended_ms,
     )
     return (*attempts[:-1], last)
-
-
-def _masked(exchange: Exchange, redactor: Redactor) -> Exchange:
-    """The record without the caller's secrets in any of its texts, whoever sent them."""
-    parts = (exchange, exchange.usage, *exchange.attempts, *exchange.windows, *exchange.limits)
-    texts = "\0".join(value for part in parts for value in _texts(part).values())
-    if redactor.text(texts) == texts:
-        return exchange
-    attempts, windows, limits = (
-        tuple(replace(part, **_clean(part, redactor)) for part in group)
-        for group in (exchange.attempts, exchange.windows, exchange.limits)
-    )
-    usage = replace(exchange.usage, **_clean(exchange.usage, redactor))
-    cleaned = {**_clean(exchange, redactor), "usage": usage, "attempts": attempts, "windows": windows, "limits": limits}
-    return replace(exchange, **cleaned)
-
-
-def _texts(part: Any) -> dict[str, str]:
-    values = ((name, getattr(part, name)) for name in part.__slots__)
-    return {name: value for name, value in values if type(value) is str}
-
-
-def _clean(part: Any, redactor: Redactor) -> dict[str, Any]:
-    return {name: redactor.text(value) for name, value in _texts(part).items()}

@@ -1,44 +1,104 @@
-"""What of a capture is stored: bodies and headers per hop, with the caller's secrets masked in bodies."""
+"""What of a capture is stored: bodies and headers per hop, with secrets masked in bodies."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from proxy.exchange import Headers, Hop
 from proxy.ledger.changes import Body
-from proxy.reading.redact import Redactor
+from proxy.reading.redact import Masked, Redactor
+from proxy.reading.redact_scan import TooSlow
 from proxy.relay import headers
 from proxy.relay.capture import Capture, Copy
 
+UNSEARCHED = "unsearched"
+"""Why a body is not stored: it could not be searched for secrets."""
 
-def stored_bodies(capture: Capture, redactor: Redactor, *, kept: bool) -> Mapping[Hop, Body | Hop]:
-    """What is stored of every body; a hop equal to its neighbour names it."""
-    sent = body_of(capture.request, encoding(capture.headers), redactor, kept=kept)
+log = logging.getLogger(__name__)
+
+
+class Stored(NamedTuple):
+    """What is stored of the bodies of one exchange."""
+
+    bodies: Mapping[Hop, Body | Hop]
+    found: Counter[str]
+    """How many secrets were masked, by rule."""
+    chunks: Sequence[tuple[int, float]]
+    """When the chunks of the answer arrived, by their place in what is stored of it."""
+
+
+def stored_bodies(
+    capture: Capture, redactor: Redactor, *, kept: bool, failed: Callable[[], None], torn: bool = False
+) -> Stored:
+    """What is stored of every body; a hop equal to its neighbour names it. `torn`: the answer breaks off somewhere."""
+    sent, masked = body_of(capture.request, encoding(capture.headers), redactor, kept=kept, failed=failed)
     bodies: dict[Hop, Body | Hop] = {Hop.CLIENT_REQUEST: sent}
+    found = Counter(masked.found)
+    chunks: Sequence[tuple[int, float]] = tuple(capture.chunks)
     if capture.attempts:
         bodies[Hop.UPSTREAM_REQUEST] = Hop.CLIENT_REQUEST
     if capture.upstream_headers:
         coding = encoding(capture.upstream_headers)
-        bodies[Hop.UPSTREAM_RESPONSE] = body_of(capture.response, coding, redactor, kept=kept)
+        body, masked = body_of(capture.response, coding, redactor, kept=kept, failed=failed, torn=torn)
+        bodies[Hop.UPSTREAM_RESPONSE] = body
+        found.update(masked.found)
+        chunks = _placed(chunks, masked.edits)
     if capture.own_answer is not None:
         own = Copy(len(capture.own_answer))
         own.add(capture.own_answer)
-        bodies[Hop.CLIENT_RESPONSE] = body_of(own, None, redactor, kept=kept)
+        bodies[Hop.CLIENT_RESPONSE], masked = body_of(own, None, redactor, kept=kept, failed=failed)
+        found.update(masked.found)
     elif capture.upstream_headers:
         bodies[Hop.CLIENT_RESPONSE] = Hop.UPSTREAM_RESPONSE
-    return bodies
+    return Stored(bodies, found, chunks if len(chunks) > 1 else ())
 
 
-def body_of(copy: Copy, coding: str | None, redactor: Redactor, *, kept: bool) -> Body:
-    """What is stored of a body: nothing, its head or all, with the caller's secrets masked."""
+def body_of(
+    copy: Copy, coding: str | None, redactor: Redactor, *, kept: bool, failed: Callable[[], None], torn: bool = False
+) -> tuple[Body, Masked]:
+    """What is stored of a body, nothing, its head or all, and what was masked in it.
+
+    `failed` is told when it could not be searched for secrets; then nothing of it is stored.
+    """
     reason = copy.dropped or (None if copy.whole else "too_large")
     if not kept or copy.dropped:
-        return Body(chunks=(), size=copy.size, sha256=copy.sha256(), capture=reason or "off")
-    data, masked = redactor.body(b"".join(copy.chunks), coding)
-    if reason is not None:
-        data = redactor.without_torn_secret(data)
-    return Body(chunks=(data,), size=copy.size, sha256=copy.sha256(), capture=reason, redacted=masked)
+        return _absent(copy, reason or "off")
+    data = b"".join(copy.chunks)
+    try:
+        masked = Masked(data, {}) if copy.clean else redactor.body(data, coding, torn=torn or not copy.whole)
+    except TooSlow:
+        return _absent(copy, UNSEARCHED)
+    except Exception:
+        log.exception("a body could not be searched for secrets")
+        failed()
+        return _absent(copy, UNSEARCHED)
+    copy.clean = copy.whole and not masked.found
+    stored = masked.data if copy.whole or coding else redactor.whole_words(masked.data)
+    return Body((stored,), copy.size, copy.sha256(), reason, bool(masked.found)), masked
+
+
+def _absent(copy: Copy, reason: str) -> tuple[Body, Masked]:
+    return Body((), copy.size, copy.sha256(), reason), Masked(b"", {})
+
+
+def _placed(
+    chunks: Sequence[tuple[int, float]], edits: Sequence[tuple[int, int, int]] | None
+) -> Sequence[tuple[int, float]]:
+    """The chunks where they stand in the masked body; none where nobody knows."""
+    if not edits:
+        return chunks if edits is not None else ()
+    placed, done, moved = [], 0, 0
+    for offset, at_ms in chunks:
+        while done < len(edits) and edits[done][1] <= offset:
+            start, end, length = edits[done]
+            moved += length - (end - start)
+            done += 1
+        inside = done < len(edits) and edits[done][0] < offset
+        placed.append(((edits[done][0] if inside else offset) + moved, at_ms))
+    return tuple(placed)
 
 
 def headers_by_hop(capture: Capture) -> dict[Hop, Headers]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import urlsplit
 
+from proxy.settings import patterns
 from proxy.settings.addresses import Address, leads_to, of_url, parse
 from proxy.settings.errors import SettingsError
 from proxy.settings.shape import Endpoint, Settings
@@ -18,13 +19,16 @@ _OWN_PATHS = ("/healthz", "/readyz")
 _API_PATHS = ("/v1", "/api")
 """Where clients' own requests begin: an endpoint there would take them from the default one."""
 
+MOST_RULES = 32
+"""Each rule is one more search of every body."""
+
 _Mistake = tuple[str, str]
 """Key, and what is wrong with it."""
 
 
 def check(settings: Settings, origins: Mapping[str, str]) -> None:
     """Raises SettingsError for the first rule that the settings break."""
-    rules = (_not_built, _listening, _hosts, _upstreams, _endpoints, _loops)
+    rules = (_not_built, _redaction, _listening, _hosts, _upstreams, _endpoints, _loops)
     for rule in rules:
         for key, problem in rule(settings):
             raise SettingsError(f"{key} {problem}", where=origins.get(key))
@@ -40,6 +44,18 @@ def _not_built(settings: Settings) -> Iterator[_Mistake]:
     for name, endpoint in settings.endpoints.items():
         if len(endpoint.upstreams) > 1:
             yield f"endpoints.{name}.upstreams", "names several: failover is not built yet; name one"
+
+
+def _redaction(settings: Settings) -> Iterator[_Mistake]:
+    if len(settings.capture.redact) > MOST_RULES:
+        yield "capture.redact", f"has more than {MOST_RULES} rules; join some with |"
+    for name, rule in settings.capture.redact.items():
+        key = f"capture.redact.{name}.pattern"
+        if not _NAME.fullmatch(name):
+            yield key, f"stands under the name {shown(name)}: expected lower-case letters, digits, - and _"
+        wrong = patterns.mistake(rule.pattern)
+        if wrong is not None:
+            yield key, f"= {shown(rule.pattern)}: {wrong}"
 
 
 def _listening(settings: Settings) -> Iterator[_Mistake]:

@@ -121,6 +121,18 @@ class Inspector(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "token"
 
 
+class Redaction(Struct, frozen=True, forbid_unknown_fields=True):
+    """A rule of the operator's own for what is masked in everything stored, besides the built-in kinds of secrets."""
+
+    pattern: Annotated[
+        str,
+        Meta(
+            description="Regular expression of Python's `re`; masked is its first group, else all that it matches. Its"
+            " repeats need an upper bound, such as {20,40}."
+        ),
+    ]
+
+
 class Capture(Struct, frozen=True, forbid_unknown_fields=True):
     """How much of request and response bodies is kept; length and hash are of the whole anyway."""
 
@@ -133,6 +145,7 @@ class Capture(Struct, frozen=True, forbid_unknown_fields=True):
     max_response: Annotated[Size, Meta(description="Most bytes kept of a response body; beyond, its head is kept.")] = (
         16 * _MIB
     )
+    redact: dict[str, Redaction] = field(default_factory=dict)
 
 
 class Retention(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import difflib
 
 from proxy.settings.errors import SettingsError
-from proxy.settings.keys import Key, KeyPath
+from proxy.settings.keys import NAME, Key, KeyPath
 
 UNBUILT = {
     ("keys",): "keys issued to clients are",
     ("credentials",): "a pool of your own credentials is",
     ("archive",): "an archive of several nodes is",
-    ("capture", "redact"): "a redaction rule of your own is",
     ("relay", "replay_max_bytes"): "trying another credential or upstream is",
 }
 """Tables and keys that the design has and this version has not."""
@@ -26,7 +25,9 @@ def refuse_unknown(path: KeyPath, value: object, where: str, keys: tuple[Key, ..
         return
     if any(key.continues(path) for key in keys):
         if value != {}:
-            raise SettingsError(f"{'.'.join(path)}: expected a table, write [{'.'.join(path)}]", where=where)
+            named = any(key.continues((*path, "")) and key.path[len(path)] == NAME for key in keys)
+            table = ".".join((*path, "<name>") if named else path)
+            raise SettingsError(f"{'.'.join(path)}: expected a table, write [{table}]", where=where)
         return
     wrong = _unknown_part(path, keys)
     if any(key.fits(wrong[:-1]) for key in keys):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from urllib.parse import quote
 
 import pytest
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 from proxy.reading.caller import digest
 from proxy.reading.encodings import decode, encode
 from proxy.reading.redact import Redactor
+from proxy.reading.redact_scan import Scanner
 from tests.reading.streams import CODINGS
 
 SALT = b"salt"
+SCANNER = Scanner()
 CANARY = "sk-ant-api03-" + "Canary0123456789" * 5 + "-wXyZ"
 MASK = f"***wXyZ-{digest(CANARY, SALT)}"
 
@@ -99,7 +102,7 @@ def test_query_keeps_its_shape(redactor: Redactor, query: str, masked: str) -> N
 )
 def test_secret_is_masked_in_every_spelling(redactor: Redactor, echo: bytes) -> None:
     """H1, C23"""
-    masked, found = redactor.body(b"before " + echo + b" after")
+    masked, found, _ = redactor.body(b"before " + echo + b" after")
     assert found
     assert CANARY.encode() not in masked
     assert echo[60:80] not in masked
@@ -111,7 +114,7 @@ def test_secret_with_special_characters_is_found_as_json_and_in_urls() -> None:
     secret = 'pa"ss\\wörd/1234567+='
     redactor = Redactor([secret], SALT)
     for echo in (json.dumps(secret, ensure_ascii=False), quote(secret, safe=""), secret):
-        masked, found = redactor.body(echo.encode())
+        masked, found, _ = redactor.body(echo.encode())
         assert found
         assert b"1234567" not in masked
 
@@ -123,7 +126,7 @@ def test_json_stays_json(redactor: Redactor) -> None:
 
 @pytest.mark.parametrize("coding", CODINGS)
 def test_encoded_body_is_masked_inside_and_encoded_again(redactor: Redactor, coding: str) -> None:
-    masked, found = redactor.body(encode(f"echo {CANARY}".encode(), coding), coding)
+    masked, found, _ = redactor.body(encode(f"echo {CANARY}".encode(), coding), coding)
     assert found
     assert decode(masked, coding).data == f"echo {MASK}".encode()
 
@@ -131,26 +134,27 @@ def test_encoded_body_is_masked_inside_and_encoded_again(redactor: Redactor, cod
 @pytest.mark.parametrize("coding", [None, *CODINGS, "unknown"])
 def test_body_without_a_secret_is_the_same_object(redactor: Redactor, coding: str | None) -> None:
     body = encode(b'{"text": "nothing here"}', coding)
-    masked, found = redactor.body(body, coding)
+    masked, found, _ = redactor.body(body, coding)
     assert masked is body
     assert not found
 
 
 def test_broken_encoded_body_is_masked_as_far_as_it_can_be_read(redactor: Redactor) -> None:
     body = encode(f"echo {CANARY} ".encode() * 3000, "gzip")
-    masked, found = redactor.body(body[:-8], "gzip")
+    masked, found, _ = redactor.body(body[:-8], "gzip")
     assert found
     assert CANARY.encode() not in decode(masked, "gzip").data
 
 
 def test_secret_in_a_body_that_only_claims_a_coding_is_masked(redactor: Redactor) -> None:
-    assert redactor.body(CANARY.encode(), "gzip") == (MASK.encode(), True)
+    assert redactor.body(CANARY.encode(), "gzip")[:2] == (MASK.encode(), {"caller": 1})
 
 
-def test_tokens_of_an_oauth_answer_are_masked(redactor: Redactor) -> None:
+def test_tokens_of_an_oauth_answer_are_masked() -> None:
     """H1: secrets that nobody has sent yet."""
+    redactor = Redactor([CANARY], SALT, SCANNER)
     body = json.dumps({"access_token": "sk-ant-oat01-new-token", "expires_in": 3600, "refresh_token": CANARY}).encode()
-    masked, found = redactor.body(body)
+    masked, found, _ = redactor.body(body)
     assert found
     assert json.loads(masked) == {
         "access_token": redactor.mask("sk-ant-oat01-new-token"),
@@ -161,7 +165,7 @@ def test_tokens_of_an_oauth_answer_are_masked(redactor: Redactor) -> None:
 
 def test_short_secrets_are_not_searched_for() -> None:
     redactor = Redactor(["tok", ""], SALT)
-    assert redactor.body(b"a token") == (b"a token", False)
+    assert redactor.body(b"a tok token")[:2] == (b"a tok token", {})
     assert redactor.headers((("authorization", "Bearer tok"),)) == (
         ("authorization", f"Bearer ***-{digest('tok', SALT)}"),
     )
@@ -178,7 +182,7 @@ def test_secret_never_survives_whatever_surrounds_it(before: bytes, after: bytes
     """H1"""
     plain = CANARY.encode()
     spelling = [plain, base64.b64encode(before + plain + after), quote(plain, safe="").encode()][form]
-    masked, found = Redactor([CANARY], SALT).body(before + spelling + after)
+    masked, found, _ = Redactor([CANARY], SALT).body(before + spelling + after)
     assert found
     assert plain not in masked
     assert base64.b64encode(plain)[8:-8] not in masked
@@ -189,3 +193,46 @@ def test_parameters_may_be_parted_by_semicolons() -> None:
     assert "secret" not in masked
     assert masked.startswith("a=1;key=***")
     assert ";b=2&token=***" in masked
+
+
+def test_a_short_credential_is_masked_where_it_stands_alone_unless_it_is_a_plain_word_or_number() -> None:
+    """H1: `sk-1234` is a common one"""
+    redactor = Redactor(["sk-1234", "test", "12345", "a1"], SALT)
+    text = b'{"error": "bad key sk-1234", "x": "sk-12345 task-1234 test 12345 a1", "n": 12345}'
+    assert redactor.body(text).data == text.replace(b"key sk-1234", b"key " + redactor.mask("sk-1234").encode())
+
+
+def test_what_follows_the_encoded_part_of_a_body_is_looked_at_as_it_is(redactor: Redactor) -> None:
+    """H1: gzip, then plain text"""
+    body = encode(b"nothing", "gzip") + b" and " + CANARY.encode()
+    masked = redactor.body(body, "gzip")
+    assert CANARY.encode() not in masked.data
+    assert masked.found == {"caller": 1}
+
+
+def test_counts_tell_rule_by_rule_what_was_masked_in_headers_query_and_text() -> None:
+    """N-19: credential headers themselves are not counted, every request has them"""
+    redactor, found = Redactor([CANARY], SALT, SCANNER), Counter[str]()
+    for _ in range(2):
+        redactor.headers((("x-api-key", CANARY), ("referer", "https://a:secret-word@b.example/?token=abcdefgh")), found)
+    redactor.query(f"key={CANARY}&next=https://u:pass-word@h/", found)
+    assert redactor.text(f"bad {CANARY} and AKIAIOSFODNN7ABCDEFG", found).count("***") == 2
+    assert found == {"url_password": 3, "url_parameter": 2, "caller": 1, "aws_access_key": 1}
+
+
+def test_the_edits_lead_from_what_was_sent_to_what_is_stored(redactor: Redactor) -> None:
+    body = b"a " + CANARY.encode() + b" b " + CANARY.encode()
+    masked, _, edits = redactor.body(body)
+    assert edits is not None
+    for start, end, length in reversed(edits):
+        assert length == len(MASK)
+        body = body[:start] + MASK.encode() + body[end:]
+    assert body == masked
+
+
+def test_the_longer_of_two_secrets_in_one_place_is_masked_once() -> None:
+    redactor, mask = Redactor(["inner-secret-1"], SALT, SCANNER), Redactor([], SALT).mask("inner-secret-1")
+    assert redactor.body(b'{"password": "x-inner-secret-1-y"}')[:2] == (
+        f'{{"password": "{mask}"}}'.encode(),
+        {"caller": 1},
+    )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pytest
@@ -14,8 +15,9 @@ from proxy.exchange import Hop
 from proxy.ledger import bodies, connect
 from proxy.ledger.changes import Body
 from proxy.ledger.folder import Folder
-from proxy.reading.redact import Redactor
-from proxy.relay.capture import Copy
+from proxy.reading.redact import Masked, Redactor
+from proxy.reading.redact_scan import TooSlow
+from proxy.relay.capture import Capture, Copy
 from proxy.relay.stored import body_of, capture_reasons, headers_by_hop, stored_bodies
 from tests.kit import laws
 from tests.kit.laws import API_KEY
@@ -37,32 +39,37 @@ def copied(data: bytes, limit: int = 1000) -> Copy:
     return copy
 
 
+def stored(capture: Capture) -> Mapping[Hop, Body | Hop]:
+    return stored_bodies(capture, REDACTOR, kept=True, failed=lambda: None).bodies
+
+
+def body(copy: Copy, kept: bool = True) -> Body:
+    return body_of(copy, None, REDACTOR, kept=kept, failed=lambda: None)[0]
+
+
 def test_a_hop_equal_to_its_neighbour_names_it() -> None:
-    stored = stored_bodies(captured(), REDACTOR, kept=True)
-    assert stored[Hop.UPSTREAM_REQUEST] is Hop.CLIENT_REQUEST
-    assert stored[Hop.CLIENT_RESPONSE] is Hop.UPSTREAM_RESPONSE
+    hops = stored(captured())
+    assert hops[Hop.UPSTREAM_REQUEST] is Hop.CLIENT_REQUEST
+    assert hops[Hop.CLIENT_RESPONSE] is Hop.UPSTREAM_RESPONSE
 
 
 def test_an_answer_of_ours_is_stored_as_what_the_client_got() -> None:
-    capture = replace(captured(), own_answer=b"no", upstream_headers=(), attempts=[])
-    stored = stored_bodies(capture, REDACTOR, kept=True)
-    answer = stored[Hop.CLIENT_RESPONSE]
+    hops = stored(replace(captured(), own_answer=b"no", upstream_headers=(), attempts=[]))
+    answer = hops[Hop.CLIENT_RESPONSE]
     assert isinstance(answer, Body)
-    assert (b"".join(answer.chunks), set(stored)) == (b"no", {Hop.CLIENT_REQUEST, Hop.CLIENT_RESPONSE})
+    assert (b"".join(answer.chunks), set(hops)) == (b"no", {Hop.CLIENT_REQUEST, Hop.CLIENT_RESPONSE})
 
 
 def test_why_a_body_is_not_whole_is_said() -> None:
     """S0-28"""
-    whole, head = (
-        body_of(copied(b"abc"), None, REDACTOR, kept=True),
-        body_of(copied(b"abc", 2), None, REDACTOR, kept=True),
-    )
-    off = body_of(copied(b"abc"), None, REDACTOR, kept=False)
-    dropped = copied(b"abc")
+    whole, head = body(copied(b"a b c")), body(copied(b"a b c", 4))
+    off = body(copied(b"a b c"), kept=False)
+    dropped = copied(b"a b c")
     dropped.drop("queue_full")
-    shed = body_of(dropped, None, REDACTOR, kept=True)
-    assert [body.capture for body in (whole, head, off, shed)] == [None, "too_large", "off", "queue_full"]
-    assert {(body.size, body.sha256) for body in (whole, head, off, shed)} == {(3, whole.sha256)}
+    shed = body(dropped)
+    assert [each.capture for each in (whole, head, off, shed)] == [None, "too_large", "off", "queue_full"]
+    assert {(each.size, each.sha256) for each in (whole, head, off, shed)} == {(5, whole.sha256)}
+    assert head.chunks == (b"a b ",)
     assert capture_reasons({Hop.CLIENT_REQUEST: head, Hop.UPSTREAM_RESPONSE: whole}) == {
         "redacted": False,
         "request_capture": "too_large",
@@ -70,18 +77,74 @@ def test_why_a_body_is_not_whole_is_said() -> None:
     }
 
 
-def test_a_masked_body_is_marked() -> None:
-    """L5"""
-    body = body_of(copied(b"key: " + API_KEY.encode()), None, REDACTOR, kept=True)
-    assert body.redacted
-    assert API_KEY.encode() not in b"".join(body.chunks)
+def test_a_masked_body_is_marked_and_counted() -> None:
+    """L5, N-19"""
+    made, masked = body_of(copied(b"key: " + API_KEY.encode()), None, REDACTOR, kept=True, failed=lambda: None)
+    assert made.redacted
+    assert masked.found == {"caller": 1}
+    assert API_KEY.encode() not in b"".join(made.chunks)
 
 
 def test_a_secret_that_the_limit_cuts_is_not_stored_in_part() -> None:
     """L5"""
     whole = b"key: " + API_KEY.encode() + b" and more"
-    for limit in range(5 + 8, 5 + len(API_KEY)):
-        assert b"".join(body_of(copied(whole, limit), None, REDACTOR, kept=True).chunks) == b"key: "
+    for limit in range(5 + 1, 5 + len(API_KEY)):
+        assert b"".join(body(copied(whole, limit)).chunks) == b"key: "
+
+
+def test_a_secret_that_the_upstreams_end_cuts_is_not_stored_in_part() -> None:
+    """L5, C12"""
+    capture = replace(captured(), response=copied(b"you sent " + API_KEY.encode()[:-3]))
+    made = stored_bodies(capture, REDACTOR, kept=True, failed=lambda: None, torn=True)
+    answer = made.bodies[Hop.UPSTREAM_RESPONSE]
+    assert isinstance(answer, Body)
+    assert (answer.chunks, answer.redacted, made.found) == ((b"you sent ",), True, {"caller": 1})
+
+
+class Failing(Redactor):
+    """Cannot search a body."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__([], b"")
+        self._error = error
+
+    def body(self, data: bytes, content_encoding: str | None = None, *, torn: bool = False) -> Masked:
+        raise self._error
+
+
+@pytest.mark.parametrize(("error", "counted"), [(TooSlow(), 0), (ZeroDivisionError(), 1)])
+def test_what_cannot_be_searched_for_secrets_is_not_stored(error: Exception, counted: int) -> None:
+    """D7, N-19"""
+    failures: list[int] = []
+    made, _ = body_of(copied(b"abc"), None, Failing(error), kept=True, failed=lambda: failures.append(1))
+    assert (made.chunks, made.capture, made.size, len(failures)) == ((), "unsearched", 3, counted)
+
+
+def test_a_body_that_was_found_clean_is_not_searched_again() -> None:
+    copy = copied(b"abc")
+    body(copy)
+    made, _ = body_of(copy, None, Failing(ZeroDivisionError()), kept=True, failed=lambda: None)
+    assert made.chunks == (b"abc",)
+
+
+@pytest.mark.parametrize("coding", [None, "gzip"])
+def test_the_times_of_a_stream_belong_to_what_is_stored_of_it(coding: str | None) -> None:
+    """The offsets move with what is masked; what is encoded anew has none."""
+    pieces = [b"data: a\n\n", b"data: " + API_KEY.encode() + b"\n\n", b"data: b\n\n"]
+    whole = b"".join(pieces)
+    starts = [0, len(pieces[0]), len(pieces[0] + pieces[1]), len(pieces[0]) + 20]
+    capture = replace(captured(), response=copied(gzip.compress(whole) if coding else whole))
+    capture.upstream_headers = [(b"content-encoding", coding.encode())] if coding else [(b"a", b"b")]
+    capture.chunks = [(start, float(number)) for number, start in enumerate(sorted(starts))]
+    made = stored_bodies(capture, REDACTOR, kept=True, failed=lambda: None)
+    answer = made.bodies[Hop.UPSTREAM_RESPONSE]
+    assert isinstance(answer, Body)
+    data = b"".join(answer.chunks)
+    if coding:
+        assert made.chunks == ()
+    else:
+        begins = [data[start : start + 6] for start, _ in made.chunks]
+        assert begins == [b"data: ", b"data: ", REDACTOR.mask(API_KEY)[:6].encode(), b"data: "]
 
 
 def test_only_hops_that_there_were_have_headers() -> None:

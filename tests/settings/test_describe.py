@@ -39,7 +39,9 @@ def test_secrets_are_masked(tmp_path: Path) -> None:
     }
     shown = show(load(environ=environ, folder=tmp_path))
     assert "canary" not in shown
-    assert "# logs: https://collector:4318/v1/logs by http/protobuf, headers authorization=***, compression none" in shown
+    assert (
+        "# logs: https://collector:4318/v1/logs by http/protobuf, headers authorization=***, compression none" in shown
+    )
 
 
 def test_the_schema_describes_every_key_and_nothing_else() -> None:
@@ -50,13 +52,12 @@ def test_the_schema_describes_every_key_and_nothing_else() -> None:
     }  # fmt: skip
     expected: dict[str, set[str]] = {}
     for key in all_keys():
-        room = (
-            "Settings"
-            if len(key.path) == 1
-            else {"upstreams": "Upstream", "endpoints": "Endpoint"}.get(key.path[0], key.path[0].title())
-        )
-        expected.setdefault(room, set()).add(key.path[-1])
+        *tables_above, own = (part for part in key.path if part != "*")
+        above = tables_above[-1] if tables_above else "settings"
+        rooms = {"upstreams": "Upstream", "endpoints": "Endpoint", "redact": "Redaction"}
+        expected.setdefault(rooms.get(above, above.title()), set()).add(own)
     expected["Settings"] |= {key.path[0] for key in all_keys()}
+    expected["Capture"].add("redact")
     assert described == expected
 
 

@@ -32,7 +32,7 @@ def test_known_keys_and_empty_tables_pass(path: KeyPath, value: object) -> None:
         (("keys", "ci", "hash"), "keys: keys issued to clients are not built yet; remove it"),
         (("credentials", "a", "upstream"), "credentials: a pool of your own credentials is not built yet; remove it"),
         (("archive", "url"), "archive: an archive of several nodes is not built yet; remove it"),
-        (("capture", "redact"), "capture.redact: a redaction rule of your own is not built yet; remove it"),
+        (("capture", "redact"), "capture.redact: expected a table, write [capture.redact.<name>]"),
     ],
 )
 def test_an_unknown_key_is_named_with_a_suggestion(path: KeyPath, sentence: str) -> None:

@@ -1,0 +1,65 @@
+"""The texts of a record, masked as bodies are: whoever sent them, a secret may stand in any."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import Any
+
+from proxy.exchange import Exchange
+from proxy.reading.redact import Redactor
+
+OWN = frozenset(
+    {
+        *(
+            "request_id",
+            "process",
+            "method",
+            "endpoint",
+            "organization",
+            "key",
+            "upstream",
+            "server_address",
+            "dialect",
+        ),
+        *("provider", "operation", "billing", "error_type", "request_sha256", "response_sha256", "request_capture"),
+        *("response_capture", "redactions", "trace_id", "span_id", "parent_span_id"),
+    }
+)
+"""Texts of a record that are ours or of a closed set."""
+
+
+def masked(exchange: Exchange, redactor: Redactor, found: Counter[str] | None = None) -> Exchange:
+    """The record without secrets in any of its texts; how many each rule found is added to `found`."""
+    parts = (exchange, exchange.usage, *exchange.attempts, *exchange.windows, *exchange.limits)
+    texts = "\0".join(value for part in parts for value in _texts(part).values())
+    if redactor.text(texts, found) == texts:
+        return exchange
+    attempts, windows, limits = (
+        tuple(replace(part, **_clean(part, redactor)) for part in group)
+        for group in (exchange.attempts, exchange.windows, exchange.limits)
+    )
+    usage = replace(exchange.usage, **_clean(exchange.usage, redactor))
+    cleaned = {**_clean(exchange, redactor), "usage": usage, "attempts": attempts, "windows": windows, "limits": limits}
+    return replace(exchange, **cleaned)
+
+
+def without_texts(exchange: Exchange) -> Exchange:
+    """The record without what others wrote into it, for when that cannot be masked: its figures stay."""
+    attempts = tuple(replace(each, **_unsaid(each)) for each in exchange.attempts)
+    usage = replace(exchange.usage, **_unsaid(exchange.usage))
+    kept: dict[str, Any] = {"path": "", "usage": usage, "attempts": attempts, "windows": (), "limits": ()}
+    return replace(exchange, **{**_unsaid(exchange), **kept})
+
+
+def _unsaid(part: Any) -> dict[str, Any]:
+    return {name: None for name in _texts(part) if name not in OWN}
+
+
+def _texts(part: Any) -> dict[str, str]:
+    values = ((name, getattr(part, name)) for name in part.__slots__)
+    return {name: value for name, value in values if type(value) is str}
+
+
+def _clean(part: Any, redactor: Redactor) -> dict[str, Any]:
+    return {name: redactor.text(value) for name, value in _texts(part).items()}

@@ -1,0 +1,66 @@
+"""The search for secrets: in any place, however big the body, and never for long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxy.reading.redact_scan import LONGEST_S, PIECE_BYTES, RULE_PIECE_BYTES, Found, Scanner, TooSlow
+from tests.reading.test_redact_kinds import SCANNER, SECRETS
+
+KEY = b"sk-ant-api03-abcdefghij0123456789"
+
+
+def every_s(seconds: float) -> Iterator[float]:
+    now = 0.0
+    while True:
+        yield now
+        now += seconds
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=80), st.sampled_from(sorted(SECRETS)), st.binary(max_size=80))
+def test_a_search_ends_well_whatever_the_bytes(before: bytes, name: str, after: bytes) -> None:
+    data = before + SECRETS[name].encode()[:-3] + after
+    for start, end, rule in SCANNER.find(data):
+        assert 0 <= start < end <= len(data)
+        assert rule
+
+
+@pytest.mark.parametrize("at", [PIECE_BYTES - 40, PIECE_BYTES - 5, PIECE_BYTES, 2 * PIECE_BYTES - 3])
+def test_a_secret_on_the_edge_of_two_steps_is_found(at: int) -> None:
+    data = b" " * at + KEY + b" " * PIECE_BYTES
+    assert {(start, end) for start, end, _ in SCANNER.find(data)} == {(at, at + len(KEY))}
+
+
+@pytest.mark.parametrize("at", [0, RULE_PIECE_BYTES - 20, RULE_PIECE_BYTES - 1, RULE_PIECE_BYTES])
+def test_a_rule_of_the_operator_matches_anywhere_and_hides_its_first_group(at: int) -> None:
+    scanner = Scanner({"acme": r"\bacme_([a-z0-9]{8,40})\b", "zip": r"zip-\d{5}"})
+    data = b" " * at + b"acme_abcdefgh12 zip-12345 acme_short"
+    assert scanner.find(data) == [Found(at + 5, at + 15, "acme"), Found(at + 16, at + 25, "zip")]
+
+
+def test_a_search_that_takes_too_long_is_given_up() -> None:
+    """A body that nobody has searched to its end must not be taken for clean."""
+    times = every_s(LONGEST_S / 4)
+    scanner = Scanner({"acme": "acme_[a-z]{8,40}"}, clock=lambda: next(times))
+    assert scanner.find(b"x" * RULE_PIECE_BYTES) == []
+    with pytest.raises(TooSlow):
+        scanner.find(b"x" * RULE_PIECE_BYTES * 8)
+
+
+@pytest.mark.parametrize("before", [b'"', b" ", b"=", b"'", b"?key=", b"&api="])
+def test_no_anchor_is_hidden_by_another_that_reaches_into_it(before: bytes) -> None:
+    """What is found first must not keep what begins inside it from being found."""
+    for secret in (KEY, SECRETS["jwt"].encode()):
+        data = before + secret + b" "
+        assert any(start <= len(before) and end >= len(data) - 1 for start, end, _ in SCANNER.find(data))
+
+
+@pytest.mark.parametrize("anchor", [b"sk-ant-", b"p://", b"-----BEGIN", b"eyJhaaaaaaaa.", b"wilio ", b'"secret":"'])
+def test_text_made_of_anchors_is_searched_in_bounded_time_and_memory(anchor: bytes) -> None:
+    data = anchor * (300_000 // len(anchor))
+    assert len(SCANNER.find(data)) <= len(data) / 10

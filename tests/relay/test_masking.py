@@ -1,0 +1,43 @@
+"""No text of a record keeps a secret, and where masking fails no text is kept at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import fields, replace
+
+from proxy.exchange import Attempt, Exchange, LimitReading, Outcome, Usage, WindowReading
+from proxy.reading.redact import Redactor
+from proxy.relay.masking import OWN, masked, without_texts
+from tests.kit.laws import API_KEY
+
+SAID = f"said {API_KEY}"
+ATTEMPT = Attempt(1, "anthropic", "api.test", 443, "1" * 16, started_ms=1.0, error_message=SAID, ratelimit=SAID)
+EXCHANGE = replace(
+    Exchange("px_1", "p1", 5, "POST", f"/v1/{API_KEY}", "default", outcome=Outcome.OK, status=200),
+    **{each.name: SAID for each in fields(Exchange) if each.type == "str | None" and each.name not in OWN},  # type: ignore[arg-type]
+    usage=Usage(input_tokens=3, usage_raw=SAID),
+    attempts=(ATTEMPT,),
+    windows=(WindowReading(SAID, "5h", 25.0, 1, "allowed"),),
+    limits=(LimitReading(SAID, "requests", 1, 2, 3),),
+)
+
+
+def test_every_text_of_the_record_and_its_parts_is_masked() -> None:
+    """L5"""
+    found = Counter[str]()
+    made = masked(EXCHANGE, Redactor([API_KEY], b"salt"), found)
+    assert API_KEY not in repr(made)
+    assert (made.status, made.usage.input_tokens, made.attempts[0].number) == (200, 3, 1)
+    assert found["caller"] > 10
+
+
+def test_a_record_without_secrets_is_the_same_object() -> None:
+    assert masked(EXCHANGE, Redactor(["another-secret"], b"salt")) is EXCHANGE
+
+
+def test_a_record_without_texts_keeps_what_is_ours_and_its_figures() -> None:
+    """D7"""
+    made = without_texts(EXCHANGE)
+    assert API_KEY not in repr(made)
+    assert (made.request_id, made.endpoint, made.outcome, made.status) == ("px_1", "default", Outcome.OK, 200)
+    assert (made.usage.input_tokens, made.attempts[0].server_address) == (3, "api.test")
