@@ -114,8 +114,7 @@ class Client(asyncio.Protocol):
     async def ask(self, nonce: str, target: str, body: bytes = b"{}") -> Heard:
         """Returns when the answer is whole or the connection has broken."""
         heard = self.begin(nonce, target, body)
-        if self._done is not None:
-            await self._done
+        await self.over()
         return heard
 
     def begin(self, nonce: str, target: str, body: bytes = b"{}", *, missing: int = 0) -> Heard:
@@ -133,6 +132,11 @@ class Client(asyncio.Protocol):
         else:
             self._end(whole=False)
         return self._heard
+
+    async def over(self) -> None:
+        """Waits until the answer to the last request is whole or the connection has broken."""
+        if self._done is not None:
+            await self._done
 
     async def heard_events(self, count: int) -> None:
         """Waits until so many events of the answer have come, or the connection has broken."""

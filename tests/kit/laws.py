@@ -27,7 +27,8 @@ def check(proxy: Proxy, *, payloads: Iterable[bytes] = ()) -> None:
     """Asserts L1–L5; `payloads` are the OTLP bodies that a receiver got."""
     sql = "SELECT count(*) AS n FROM exchanges WHERE outcome IS NULL"
     wait(lambda: proxy.rows(sql)[0]["n"] == 0, "every accepted request to be closed")
-    assert verify(Folder(proxy.data)) == []
+    findings = verify(Folder(proxy.data))
+    assert findings == [], findings
     _delivered_what_was_received(proxy)
     _no_canary(proxy, payloads)
 
