@@ -6,7 +6,6 @@ The one interface of body storage: callers never see in how many pieces or how c
 from __future__ import annotations
 
 import hashlib
-import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from proxy.ledger.rows import Value
 
 IN_PIECES = "pieces"
 """Codec of a body whose bytes are not in its row."""
-_PUT = "INSERT OR REPLACE INTO exchange_bodies (request_id, hop, body, same_as, size, sha256, capture, redacted)"
+_PUT = "INSERT OR REPLACE INTO exchange_bodies (request_id, hop, also, body, same_as, size, sha256, capture, redacted)"
 
 
 class Packer:
@@ -120,18 +119,17 @@ def put(
     `keep`, whatever is known of a hop stays.
     """
     before = _before(conn, list(given))
-    stored: list[tuple[str, str, Packed | Hop]] = []
+    stored: list[tuple[str, str, str | None, Packed | Hop]] = []
     for request_id, by_hop in given.items():
-        for hop, body in by_hop.items():
-            old = before.get((request_id, hop.value))
-            packed = pack(body) if isinstance(body, Body) else body
-            known = (request_id, hop.value) in before
-            if known and (keep or (old is not None and not (isinstance(packed, Packed) and packed.kept))):
-                continue
-            stored.append((request_id, hop.value, packed))
-    ids = _put_contents(conn, [packed for _, _, packed in stored if isinstance(packed, Packed) and packed.kept])
-    insert(conn, _PUT, [(request_id, hop, *_row(packed, ids)) for request_id, hop, packed in stored])
-    for request_id, place, made in stored:
+        packed = {hop: pack(body) if isinstance(body, Body) else body for hop, body in by_hop.items()}
+        new = {hop: each for hop, each in packed.items() if _replaces(before, (request_id, hop.value), each, keep=keep)}
+        also = {same: hop for hop, same in new.items() if isinstance(same, Hop) and isinstance(new.get(same), Packed)}
+        stored += [
+            (request_id, hop.value, also.get(hop), each) for hop, each in new.items() if hop not in also.values()
+        ]
+    ids = _put_contents(conn, [each for *_, each in stored if isinstance(each, Packed) and each.kept])
+    insert(conn, _PUT, [(request_id, hop, also, *_row(each, ids)) for request_id, hop, also, each in stored])
+    for request_id, place, _, made in stored:
         old = before.get((request_id, place))
         if old is not None and not (isinstance(made, Packed) and ids.get(made.digest) == old):
             discard(conn, old)
@@ -142,20 +140,20 @@ def get(conn: sqlite3.Connection, request_id: str, hop: Hop) -> StoredBody | Non
 
     Raises ValueError when its pieces cannot be put together, which only a damaged file can cause.
     """
-    sought = hop.value
+    rows = conn.execute(
+        "SELECT hop, also, same_as, size, sha256, capture, redacted, body FROM exchange_bodies WHERE request_id = ?",
+        (request_id,),
+    ).fetchall()
+    by_hop = {row[1]: row[2:] for row in rows} | {row[0]: row[2:] for row in rows}
+    sought: str | None = hop.value
     for _ in Hop:
-        row = conn.execute(
-            "SELECT same_as, e.size, e.sha256, capture, redacted, b.size, b.id, codec, data"
-            " FROM exchange_bodies AS e LEFT JOIN bodies AS b ON b.id = e.body WHERE request_id = ? AND hop = ?",
-            (request_id, sought),
-        ).fetchone()
-        if row is None:
+        same_as, size, sha256, capture, redacted, content = by_hop.get(sought, (None,) * 6)
+        if size is None:
             return None
-        if row[0] is None:
-            size, sha256, capture, redacted, stored, content, codec, data = row[1:]
-            parts = () if content is None else _parts(conn, content, codec, data)
-            return StoredBody(size, sha256, capture, bool(redacted), stored or 0, parts)
-        sought = row[0]
+        if same_as is None:
+            length, parts = _content(conn, content)
+            return StoredBody(size, sha256, capture, bool(redacted), length, parts)
+        sought = same_as
     return None
 
 
@@ -178,14 +176,31 @@ def discard(conn: sqlite3.Connection, reference: int) -> bool:
     return done.rowcount > 0
 
 
+def _content(conn: sqlite3.Connection, content: int | None) -> tuple[int, Sequence[Part]]:
+    row = conn.execute("SELECT size, codec, data FROM bodies WHERE id = ?", (content,)).fetchone()
+    return (0, ()) if content is None or row is None else (row[0], _parts(conn, content, row[1], row[2]))
+
+
 def _parts(conn: sqlite3.Connection, content: int, codec: str, data: bytes) -> Sequence[Part]:
     return chains.parts(conn, content) if codec == IN_PIECES else (Part(codec, data),)
 
 
 def _before(conn: sqlite3.Connection, request_ids: list[str]) -> dict[tuple[str, str], int | None]:
     """The content that is stored for each hop of which something is known."""
-    sought = "SELECT request_id, hop, body FROM exchange_bodies WHERE request_id IN (SELECT value FROM json_each(?))"
-    return {(row[0], row[1]): row[2] for row in conn.execute(sought, (json.dumps(request_ids),)).fetchall()}
+    rows = chosen(conn, "SELECT request_id, hop, also, body FROM exchange_bodies WHERE request_id", request_ids)
+    known: dict[tuple[str, str], int | None] = {}
+    for request_id, hop, also, body in rows:
+        known.setdefault((request_id, also), None)  # type: ignore[arg-type]
+        known[request_id, hop] = body  # type: ignore[index, assignment]
+    return known
+
+
+def _replaces(
+    before: Mapping[tuple[str, str], int | None], place: tuple[str, str], new: Packed | Hop, *, keep: bool
+) -> bool:
+    """Whether a body takes its place, where something may be known of it."""
+    stored = before.get(place) is not None
+    return place not in before or not (keep or (stored and not (isinstance(new, Packed) and new.kept)))
 
 
 def _row(packed: Packed | Hop, ids: Mapping[bytes, int]) -> tuple[Value, ...]:

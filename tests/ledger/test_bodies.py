@@ -92,6 +92,24 @@ def test_hop_equal_to_another_is_a_reference(conn: sqlite3.Connection) -> None:
     assert _stored(conn, 1, Hop.UPSTREAM_REQUEST) == _stored(conn, 1, Hop.CLIENT_REQUEST)
 
 
+def test_hop_equal_to_another_of_the_same_time_takes_no_row(conn: sqlite3.Connection) -> None:
+    both: dict[Hop, Body | Hop] = {Hop.UPSTREAM_RESPONSE: body(b"content"), Hop.CLIENT_RESPONSE: Hop.UPSTREAM_RESPONSE}
+    bodies.put(conn, {request_id(1): both})
+    assert conn.execute("SELECT count(*) FROM exchange_bodies").fetchone() == (1,)
+    assert _stored(conn, 1, Hop.CLIENT_RESPONSE) == _stored(conn, 1, Hop.UPSTREAM_RESPONSE)
+    bodies.put(conn, {request_id(1): {Hop.CLIENT_RESPONSE: body(b"other")}})
+    assert _stored(conn, 1, Hop.CLIENT_RESPONSE).read() == b"other"
+    assert _stored(conn, 1, Hop.UPSTREAM_RESPONSE).read() == b"content"
+
+
+def test_hop_equal_to_one_that_was_not_kept_again_still_has_its_bytes(conn: sqlite3.Connection) -> None:
+    bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: body(b"content")}})
+    lost: dict[Hop, Body | Hop] = {Hop.CLIENT_REQUEST: Body((), 7, None, "queue_full")}
+    lost[Hop.UPSTREAM_REQUEST] = Hop.CLIENT_REQUEST
+    bodies.put(conn, {request_id(1): lost})
+    assert _stored(conn, 1, Hop.UPSTREAM_REQUEST).read() == b"content"
+
+
 def test_hops_that_name_each_other_have_no_body(conn: sqlite3.Connection) -> None:
     bodies.put(conn, {request_id(1): {Hop.UPSTREAM_REQUEST: Hop.CLIENT_REQUEST}})
     bodies.put(conn, {request_id(1): {Hop.CLIENT_REQUEST: Hop.UPSTREAM_REQUEST}})

@@ -83,7 +83,11 @@ def test_open_exchange_of_a_living_process_is_no_fault(folder: Folder) -> None:
         ),
         (
             [f"DELETE FROM exchange_bodies WHERE {_FIRST} AND hop = 'client_request'"],
-            [("body", "bodies 1"), ("body", request_id(1))],
+            [("body", "bodies 1")],
+        ),
+        (
+            [f"INSERT INTO exchange_bodies VALUES ('{request_id(1)}', 'x', NULL, 'nowhere', 0, NULL, NULL, 0, NULL)"],
+            [("body", request_id(1))],
         ),
         ([f"DELETE FROM exchanges WHERE {_FIRST}"], [("integrity", "attempts"), ("L2", request_id(1))]),
         (["UPDATE facets SET requests = 2 WHERE facet = 'outcome'"], [("facets", "outcome")]),

@@ -35,3 +35,6 @@ END;
 CREATE TRIGGER nodes_deleted AFTER DELETE ON nodes WHEN OLD.parent IS NOT NULL BEGIN
     INSERT OR IGNORE INTO loose (node) VALUES (OLD.parent);
 END;
+
+-- The hop that has the same bytes, in the same row; as a row of its own (`same_as`) where the two came apart.
+ALTER TABLE exchange_bodies ADD COLUMN also TEXT;
