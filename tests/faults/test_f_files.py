@@ -6,7 +6,6 @@ import ast
 import os
 import re
 import signal
-import socket
 import sqlite3
 import stat
 import subprocess
@@ -35,7 +34,7 @@ from tests.kit.upstream import Upstream
 from tests.ledger.samples import finished, rows, store
 from tests.ledger.test_space import MOUNTS
 from tests.processes.load import Load, Streams, open_streams
-from tests.processes.test_relay import alone
+from tests.processes.test_relay import alone, free_port
 
 PRODUCT = Path(__file__).parents[2] / "proxy"
 KILLS = 8
@@ -95,11 +94,6 @@ def stored(proxy: Proxy) -> set[str]:
 
 def closed(proxy: Proxy, ids: set[str]) -> bool:
     return ids <= {row["request_id"] for row in proxy.rows("SELECT request_id FROM journal")}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def test_f2_every_commit_is_flushed_before_the_next_one_is_written(tmp_path: Path, upstream: Upstream) -> None:
