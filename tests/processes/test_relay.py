@@ -60,10 +60,9 @@ def free_port() -> int:
 
 def refuses(url: str) -> bool:
     try:
-        Connection(address(url)).close()
+        return ask(url, get("/readyz")).status != 200
     except OSError:
         return True
-    return False
 
 
 @contextlib.contextmanager
