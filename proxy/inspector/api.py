@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import PurePosixPath
 
 from starlette.exceptions import HTTPException
@@ -13,15 +15,17 @@ from starlette.responses import Response, StreamingResponse
 from proxy.exchange import Hop
 from proxy.inspector.answers import rebuilt
 from proxy.inspector.captured import captured
-from proxy.inspector.documents import document, encoded
+from proxy.inspector.documents import document, encoded, event_document
 from proxy.inspector.filters import BadParameter, View, unknown, view
 from proxy.inspector.ledger import Ledger
 from proxy.inspector.openapi import description
+from proxy.inspector.stream import MAX_EVENTS, PAGE_EVENTS, events
 from proxy.inspector.tables import csv_head, csv_rows
 from proxy.ledger import bodies
-from proxy.ledger.queries import Listed, detail, headers, newer, page
+from proxy.ledger.queries import Listed, chunks, detail, headers, newer, page
 
 EXPORT_PAGE = 500
+_INDEX = re.compile(r"-1|[0-9]{1,9}")
 BODY_HEADERS = {
     "content-type": "application/octet-stream",
     "content-security-policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
@@ -95,6 +99,21 @@ class Api:
             raise HTTPException(404, " ".join(received.notes) or "The stored answer holds no message.")
         return _json(message)
 
+    def events(self, request: Request) -> Response:
+        """`GET /api/v1/exchanges/{request_id}/events`: the events of a streamed answer, each with when it came."""
+        after, limit, data = _range(request)
+        exchange = self._one(request).exchange
+        with self._ledger.read() as conn:
+            received = captured(conn, exchange, headers(conn, exchange.request_id), Hop.UPSTREAM_RESPONSE)
+            times = chunks(conn, exchange.request_id)
+        if received.stored is None or not received.is_stream:
+            raise HTTPException(404, " ".join(received.notes) or "The stored answer is no event stream.")
+        every = enumerate(events(received.stored.read(), received.content_encoding, times))
+        some = list(islice(every, after + 1, after + 2 + limit))
+        items = [event_document(index, event, data=data) for index, event in some[:limit]]
+        following = str(some[limit - 1][0]) if len(some) > limit else None
+        return _json({"items": items, "next": following})
+
     def openapi(self, request: Request) -> Response:
         """`GET /openapi.json`."""
         return _json(description())
@@ -123,6 +142,21 @@ class Api:
             if len(listed) < EXPORT_PAGE:
                 return
             before = listed[-1].exchange.request_id
+
+
+def _range(request: Request) -> tuple[int, int, bool]:
+    """Which events are asked for: behind which, how many, and whether with their data."""
+    given = dict(request.query_params)
+    after, limit, data = given.pop("after", "-1"), given.pop("limit", str(PAGE_EVENTS)), given.pop("data", "false")
+    if given:
+        raise BadParameter(f"'{next(iter(given))[:80]}' is no parameter of this list.")
+    if not _INDEX.fullmatch(after):
+        raise BadParameter("'after' is the index of an event.")
+    if not _INDEX.fullmatch(limit) or not 1 <= int(limit) <= MAX_EVENTS:
+        raise BadParameter(f"'limit' is a number from 1 to {MAX_EVENTS}.")
+    if data not in ("true", "false"):
+        raise BadParameter("'data' is true or false.")
+    return int(after), int(limit), data == "true"
 
 
 def _hop(given: str) -> Hop:

@@ -166,6 +166,7 @@ def _api(api: Api) -> list[Route]:
         Route("/api/v1/exchanges/{request_id}", api.exchange),
         Route("/api/v1/exchanges/{request_id}/bodies/{hop}", api.body),
         Route("/api/v1/exchanges/{request_id}/message", api.message),
+        Route("/api/v1/exchanges/{request_id}/events", api.events),
         Route("/openapi.json", api.openapi),
     ]
 

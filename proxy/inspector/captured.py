@@ -36,6 +36,7 @@ _REASONS = {
     "evicted": "it was deleted to keep the ledger within its size",
     "expired": "it was deleted when it had reached its age limit",
     "ledger_error": "the ledger could not be written",
+    "unsearched": "it could not be searched for secrets",
     "interrupted": "bodies are kept of failed requests only, and the proxy died before this one had ended",
 }
 
@@ -92,7 +93,7 @@ def captured(conn: sqlite3.Connection, exchange: Exchange, headers: dict[Hop, He
     elif decoded.error is not None:
         notes.append(f"The content coding of the body could not be wholly taken off: {decoded.error}.")
     if stored.redacted:
-        notes.append("A secret was masked in what is stored.")
+        notes.append(f"Secrets were masked in what is stored{_rules(exchange)}.")
     return Captured(hop, own, stored, decoded.data, tuple(notes))
 
 
@@ -136,6 +137,16 @@ def _missing(exchange: Exchange, hop: Hop, stored: StoredBody | None) -> str:
     if hop is Hop.UPSTREAM_RESPONSE:
         return "The upstream sent no response."
     return "Nothing is stored of this stage."
+
+
+def _rules(exchange: Exchange) -> str:
+    """Which rules masked how many secrets, in the whole request."""
+    try:
+        counts = msgspec.json.decode(exchange.redactions or "{}", type=dict[str, int])
+    except msgspec.DecodeError:
+        return ""
+    named = ", ".join(f"{count} × {rule}" for rule, count in counts.items())
+    return f" (in the whole request: {named})" if named else ""
 
 
 def _reason(capture: str) -> str:

@@ -8,6 +8,7 @@ import msgspec
 
 from proxy.exchange import Attempt, Exchange, LimitReading, Usage, WindowReading
 from proxy.inspector import formats
+from proxy.inspector.stream import StreamEvent
 from proxy.ledger.queries import Listed
 
 Json = object
@@ -54,6 +55,26 @@ def document(listed: Listed) -> dict[str, Json]:
         "windows": [_record(reading) for reading in exchange.windows],
         "limits": [_record(reading) for reading in exchange.limits],
     }
+
+
+EVENT_FIELDS = {
+    "index": "Its place in the stream, from 0.",
+    "ms": "When it had arrived, in milliseconds since the request was accepted.",
+    "name": "Its type, `message` where the stream names none.",
+    "bytes": "Size of its data.",
+    "data": "Its data as text; with `data=true`.",
+}
+
+
+def event_document(index: int, event: StreamEvent, *, data: bool) -> dict[str, Json]:
+    """One event of a stream."""
+    known: dict[str, Json] = {
+        "index": index,
+        "ms": _rounded(event.ms),
+        "name": event.name,
+        "bytes": len(event.data),
+    }
+    return {**known, "data": event.data.decode("utf-8", "replace")} if data else known
 
 
 def encoded(value: Json, *, indent: bool = False) -> bytes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from proxy.exchange import Hop
-from proxy.inspector.documents import JSON_FIELDS, PLAIN_FIELDS, TIMINGS
+from proxy.inspector.documents import EVENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, TIMINGS
 from proxy.inspector.filters import DESCRIPTIONS, MAX_ROWS, OPERATIONS, OUTCOMES, PAGE_ROWS
+from proxy.inspector.stream import MAX_EVENTS, PAGE_EVENTS
 
 Json = object
 
@@ -29,6 +30,7 @@ def description() -> dict[str, Json]:
             "/api/v1/exchanges/{request_id}/message": {
                 "get": _one("The answer as one message, rebuilt from the stream.", "application/json", _OBJECT)
             },
+            "/api/v1/exchanges/{request_id}/events": {"get": _events()},
             "/api/v1/exchanges/{request_id}/bodies/{hop}": {
                 "get": _one("The exact bytes of one stage.", "application/octet-stream", {}, _hop())
             },
@@ -60,13 +62,30 @@ def _list(media_type: str, schema: dict[str, Json], *, paged: bool = True) -> di
     }
 
 
-def _one(summary: str, media_type: str, schema: dict[str, Json], *parameters: dict[str, Json]) -> dict[str, Json]:
+def _one(
+    summary: str, media_type: str, schema: dict[str, Json], *parameters: dict[str, Json], refused: tuple[str, ...] = ()
+) -> dict[str, Json]:
     identified = {"name": "request_id", "in": "path", "required": True, "schema": {"type": "string"}}
     return {
         "summary": summary,
         "parameters": [identified, *parameters],
-        "responses": {"200": _answer(summary, media_type, schema), **_refusals("401", "404")},
+        "responses": {"200": _answer(summary, media_type, schema), **_refusals(*refused, "401", "404")},
     }
+
+
+def _events() -> dict[str, Json]:
+    kinds = {"index": "integer", "ms": ["number", "null"], "name": "string", "bytes": "integer", "data": "string"}
+    fields = {name: {"type": kinds[name], "description": text} for name, text in EVENT_FIELDS.items()}
+    size: dict[str, Json] = {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": PAGE_EVENTS}
+    return _one(
+        "The events of a streamed answer, each with when it came.",
+        "application/json",
+        _page({"type": "object", "properties": fields}),
+        _query("after", "Index: the events behind it; `next` of the answer before.", {"type": "integer"}),
+        _query("limit", "How many at once.", size),
+        _query("data", "Whether with the data of each event.", {"type": "boolean", "default": False}),
+        refused=("400",),
+    )
 
 
 def _hop() -> dict[str, Json]:
@@ -113,13 +132,14 @@ def _exchange() -> dict[str, Json]:
 
 
 def _exchange_list() -> dict[str, Json]:
+    return _page({"$ref": "#/components/schemas/Exchange"})
+
+
+def _page(item: dict[str, Json]) -> dict[str, Json]:
     return {
         "type": "object",
         "required": ["items", "next"],
-        "properties": {
-            "items": {"type": "array", "items": {"$ref": "#/components/schemas/Exchange"}},
-            "next": {"type": ["string", "null"]},
-        },
+        "properties": {"items": {"type": "array", "items": item}, "next": {"type": ["string", "null"]}},
     }
 
 

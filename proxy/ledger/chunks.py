@@ -11,6 +11,10 @@ from itertools import accumulate
 import zstandard
 
 
+MOST = 20_000
+"""Chunks of one stream whose time is kept; what came behind them has none."""
+
+
 def pack(chunks: Sequence[tuple[int, float]], compressor: zstandard.ZstdCompressor) -> bytes:
     """Pack (byte offset, milliseconds) pairs; times are kept to the microsecond."""
     offsets = [offset for offset, _ in chunks]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from proxy.gate import Send
+from proxy.ledger.chunks import MOST
 from proxy.reading import response as responses
 from proxy.relay import headers
 from proxy.relay.capture import Capture
@@ -13,9 +14,6 @@ from proxy.relay.upstream import Response
 from proxy.settings.shape import Relay as Limits
 
 log = logging.getLogger(__name__)
-
-MAX_CHUNK_TIMES = 20_000
-"""Chunks of one stream whose arrival time is kept."""
 
 
 async def give_back(capture: Capture, response: Response, send: Send, limits: Limits) -> None:
@@ -63,7 +61,7 @@ def look(capture: Capture, chunk: bytes, arrived_ms: float) -> None:
     if times.first_byte_ms is None:
         times.first_byte_ms = arrived_ms
         times.first_sent_ms = capture.now() if capture.gone is None else None
-    if len(capture.chunks) < MAX_CHUNK_TIMES:
+    if len(capture.chunks) < MOST:
         capture.chunks.append((capture.response.size, arrived_ms))
     capture.response.add(chunk)
     if capture.gone is None:

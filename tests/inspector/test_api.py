@@ -126,7 +126,8 @@ def test_encoded_bodies_are_given_as_they_were(sample: Sample, site: Site) -> No
 
 
 @pytest.mark.parametrize(
-    "path", ["px_none", "{uncaptured}/bodies/client_request", "{json}/bodies/nowhere", "{broken}/message"]
+    "path",
+    ["px_none", "{uncaptured}/bodies/client_request", "{json}/bodies/nowhere", "{broken}/message", "{json}/events"],
 )
 def test_what_is_not_there_is_404_with_the_reason(sample: Sample, site: Site, path: str) -> None:
     with site.client() as client:
@@ -145,6 +146,46 @@ def test_a_stream_is_given_as_one_message(sample: Sample, site: Site, name: str)
     assert message["stop_reason"] == "tool_use"
     assert message["content"][0]["thinking"] == "The quick brown fox jumps over "
     assert message["content"][1]["input"] == {"location": "San Francisco, CA", "unit": "°C"}
+
+
+def test_the_events_of_a_stream_are_given_with_their_times_page_by_page(sample: Sample, site: Site) -> None:
+    path = f"/api/v1/exchanges/{sample.ids['stream']}/events"
+    with site.client() as client:
+        whole = client.get(path, params={"data": "true"}).json()
+        pages: list[dict[str, object]] = []
+        following: str | None = "-1"
+        while following is not None:
+            page = client.get(path, params={"after": following, "limit": "3"}).json()
+            pages += page["items"]
+            following = page["next"]
+
+    assert whole["next"] is None
+    assert [event["index"] for event in pages] == list(range(len(whole["items"])))
+    assert pages == [{name: value for name, value in event.items() if name != "data"} for event in whole["items"]]
+    assert (whole["items"][0]["name"], whole["items"][-1]["name"]) == ("message_start", "message_stop")
+    assert all(json.loads(event["data"])["type"] == event["name"] for event in whole["items"])
+    assert all(event["bytes"] == len(event["data"].encode()) for event in whole["items"])
+    times = [event["ms"] for event in whole["items"]]
+    assert times == sorted(times)
+    assert times[0] < times[-1]
+
+
+def test_a_compressed_stream_has_the_same_events(sample: Sample, site: Site) -> None:
+    with site.client() as client:
+        plain, packed = (
+            client.get(f"/api/v1/exchanges/{sample.ids[name]}/events", params={"data": "true"}).json()["items"]
+            for name in ("stream", "gzip")
+        )
+
+    assert [event["data"] for event in packed] == [event["data"] for event in plain]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=5000", "after=x", "data=1", "before=1", "limit=%00", "after=-2"])
+def test_a_parameter_of_events_that_makes_no_sense_is_400(sample: Sample, site: Site, query: str) -> None:
+    with site.client() as client:
+        answer = client.get(f"/api/v1/exchanges/{sample.ids['stream']}/events?{query}")
+
+    assert answer.status_code == 400
 
 
 def test_exports_hold_everything_that_matches(sample: Sample, site: Site) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_a_stage_without_a_body_says_what_that_means(sample: Sample, exchange: E
 def test_a_cut_and_masked_body_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
     head = Body((b'{"a": 1',), 5000, hashlib.sha256(b"").hexdigest(), "too_large", redacted=True)
     with telling(tmp_path_factory.mktemp("cut")) as told:
-        exchange = answered(told.id_at(NOW_NS))
+        exchange = replace(answered(told.id_at(NOW_NS)), redactions='{"caller": 2, "github": 1}')
         told.tell(Finished(exchange, {}, {Hop.CLIENT_REQUEST: head}))
         told.settle(exchange.request_id)
         with Ledger(told.folder.ledger).read() as conn:
@@ -60,12 +61,14 @@ def test_a_cut_and_masked_body_says_so(tmp_path_factory: pytest.TempPathFactory)
 
     assert seen.notes == (
         "Only the first 7 B of 5 kB are stored: it is larger than the capture limit.",
-        "A secret was masked in what is stored.",
+        "Secrets were masked in what is stored (in the whole request: 2 × caller, 1 × github).",
     )
 
 
 def made(data: bytes) -> Captured:
-    return Captured(Hop.CLIENT_REQUEST, (), StoredBody(len(data), None, None, False, len(data), (Part("raw", data),)), data, ())
+    return Captured(
+        Hop.CLIENT_REQUEST, (), StoredBody(len(data), None, None, False, len(data), (Part("raw", data),)), data, ()
+    )
 
 
 def test_json_is_indented_as_it_was_written() -> None:

@@ -186,3 +186,10 @@ def test_failed_attempts_before_a_success_are_upstream_errors() -> None:
     found = shown(counted(retried))
     assert found["proxy.upstream.errors"][0][1] == 1
     assert found["proxy.request.count"][0][0]["outcome"] == "ok"
+
+
+def test_masked_secrets_are_counted_by_rule() -> None:
+    """N-19"""
+    told = ['{"caller": 2, "github": 1}', '{"caller": 3}', None, "no JSON", '{"x": "y"}']
+    table = counted(*(replace(exchange(), redactions=redactions) for redactions in told))
+    assert shown(table)["proxy.capture.redactions"] == [({"rule": "caller"}, 5), ({"rule": "github"}, 1)]

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from proxy.gate import Message
+from proxy.ledger.chunks import MOST
 from proxy.reading.facts import ResponseFacts
 from proxy.relay import download
 from proxy.relay.errors import ClientGone
@@ -43,10 +44,10 @@ def test_chunks_are_noted_with_offset_and_time_of_arrival() -> None:
 
 def test_times_of_very_many_chunks_are_not_kept() -> None:
     capture = captured(b"")
-    for _ in range(download.MAX_CHUNK_TIMES + 10):
+    for _ in range(MOST + 10):
         download.look(capture, b"x", 1.0)
-    assert len(capture.chunks) == download.MAX_CHUNK_TIMES
-    assert capture.response.size == download.MAX_CHUNK_TIMES + 10
+    assert len(capture.chunks) == MOST
+    assert capture.response.size == MOST + 10
 
 
 def test_a_reader_that_fails_is_given_up_and_nothing_else() -> None:
