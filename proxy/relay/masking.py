@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from proxy.exchange import Exchange
@@ -32,7 +35,7 @@ OWN = frozenset(
 def masked(exchange: Exchange, redactor: Redactor, found: Counter[str] | None = None) -> Exchange:
     """The record without secrets in any of its texts; how many each rule found is added to `found`."""
     parts = (exchange, exchange.usage, *exchange.attempts, *exchange.windows, *exchange.limits)
-    texts = "\0".join(value for part in parts for value in _texts(part).values())
+    texts = "\0".join([value for part in parts for value in _values(part) if type(value) is str])
     if redactor.text(texts, found) == texts:
         return exchange
     attempts, windows, limits = (
@@ -54,6 +57,16 @@ def without_texts(exchange: Exchange) -> Exchange:
 
 def _unsaid(part: Any) -> dict[str, Any]:
     return {name: None for name in _texts(part) if name not in OWN}
+
+
+def _values(part: Any) -> tuple[object, ...]:
+    """All fields of a record at once."""
+    return _reader(part.__slots__)(part)
+
+
+@cache
+def _reader(names: tuple[str, ...]) -> Callable[[object], tuple[object, ...]]:
+    return attrgetter(*names)
 
 
 def _texts(part: Any) -> dict[str, str]:
