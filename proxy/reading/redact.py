@@ -26,7 +26,7 @@ MIN_SECRET_CHARS = 8
 MIN_SHORT_CHARS = 4
 """From here on a value with letters and digits is masked where it stands alone, as a word."""
 _MIN_HIDDEN_CHARS = 12
-_KEPT_HEADERS, _KEPT_CHARS = 128, 256
+_KEPT_HEADERS, _KEPT_QUERIES, _KEPT_CHARS = 128, 16, 512
 """Most headers of a caller are the same from request to request; their masked form is kept when it is short."""
 _TORN_BYTES = 4096
 _WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_.~%-"
@@ -68,6 +68,7 @@ class Redactor:
         self._masks: dict[bytes, bytes] = {}
         self._words: list[tuple[re.Pattern[bytes], bytes]] = []
         self._kept = lru_cache(_KEPT_HEADERS)(self._header)
+        self._kept_query = lru_cache(_KEPT_QUERIES)(self._query)
         for secret in sorted(secrets, key=len, reverse=True):
             mask = self.mask(secret).encode()
             if len(secret) >= MIN_SECRET_CHARS:
@@ -96,7 +97,10 @@ class Redactor:
 
     def query(self, query: str, found: Counter[str] | None = None) -> str:
         """Mask the values of parameters that name a secret, and the secrets inside all others."""
-        return _PARAMETER.sub(lambda part: self._parameter(part[0], found), query)
+        masked, rules = self._kept_query(query) if len(query) <= _KEPT_CHARS else self._query(query)
+        if rules and found is not None:
+            found.update(rules)
+        return masked
 
     def text(self, text: str, found: Counter[str] | None = None) -> str:
         """Mask the secrets in a short text, such as a path or an error message."""
@@ -189,7 +193,12 @@ class Redactor:
         scheme = value[: len(value) - len(secret)] if value.endswith(secret) else ""
         return scheme + self.mask(secret) if secret else value
 
-    def _parameter(self, part: str, found: Counter[str] | None) -> str:
+    def _query(self, query: str) -> tuple[str, dict[str, int]]:
+        found: Counter[str] = Counter()
+        masked = _PARAMETER.sub(lambda part: self._parameter(part[0], found), query)
+        return masked, dict(found)
+
+    def _parameter(self, part: str, found: Counter[str]) -> str:
         name, equals, value = part.partition("=")
         if value and is_secret_parameter(unquote_plus(name)):
             return f"{name}={self.mask(unquote_plus(value))}"

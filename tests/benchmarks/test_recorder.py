@@ -1,0 +1,21 @@
+"""What recording a call may cost, in counts that are the same on every machine."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.recorder import WORKLOADS, measured
+
+
+@pytest.mark.parametrize(
+    ("workload", "functions", "statements"),
+    [
+        ("1 kB, bodies kept", 1_250, 1),
+        ("1 kB, no bodies", 1_150, 1),
+        ("200 kB turn of a session, bodies kept", 3_000, 18),
+    ],
+)
+def test_functions_and_statements_per_call_stay_few(workload: str, functions: int, statements: int) -> None:
+    cost = measured(WORKLOADS[workload])
+    assert cost.functions < functions
+    assert cost.statements < statements
