@@ -13,20 +13,20 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Protocol
 
-from proxy.exchange import Attempt
 from proxy.gate import Receive, Rejection, Scope, Send
 from proxy.ledger.changes import Change
+from proxy.reading import response as responses
 from proxy.reading.operations import operation
 from proxy.relay import answers, headers
+from proxy.relay.attempts import tried
 from proxy.relay.capture import Capture, Copy, Drain
-from proxy.relay.download import give_back
+from proxy.relay.download import MakeReader, give_back
 from proxy.relay.errors import (
     ClientGone,
     Internal,
     Rejected,
     RelayError,
     ShuttingDown,
-    UpstreamTimeout,
     UpstreamUnreachable,
 )
 from proxy.relay.ids import RequestIds, span_id, trace_context
@@ -75,6 +75,7 @@ class Relay:
         limits: Limits,
         capture: CaptureLimits,
         drain: Drain | None = None,
+        reader: MakeReader = responses.reader,
     ) -> None:
         self._routes = routes
         self._client = client
@@ -83,6 +84,7 @@ class Relay:
         self._limits = limits
         self._capture = capture
         self._drain = drain or Drain()
+        self._reader = reader
         self._ids = RequestIds()
         self.open: dict[str, Capture] = {}
         """Requests under way, by request id."""
@@ -206,7 +208,7 @@ class Relay:
             await upload.begin()
             response = await self._request(capture, route, upload)
             try:
-                await give_back(capture, response, send, self._limits)
+                await give_back(capture, response, send, self._limits, self._reader)
             finally:
                 response.close()
         finally:
@@ -252,25 +254,7 @@ class Relay:
             raise
         finally:
             capture.times.connect_ms = connecting.connect_ms
-            failed = error if isinstance(error, UpstreamUnreachable | UpstreamTimeout) else None
-            stale = isinstance(failed, UpstreamUnreachable) and failed.stale
-            capture.attempts.append(
-                Attempt(
-                    number=len(capture.attempts) + 1,
-                    upstream=route.upstream_name,
-                    server_address=route.server_address,
-                    server_port=route.server_port,
-                    span_id=span_id(),
-                    started_ms=started_ms,
-                    connect_ms=connecting.connect_ms,
-                    sent_ms=capture.times.sent_ms,
-                    headers_ms=capture.now() if response is not None else None,
-                    ended_ms=capture.now(),
-                    status=None if response is None else response.status,
-                    error_type="stale_connection" if stale else failed.error_type if failed else None,
-                    error_message=str(failed) if failed else None,
-                )
-            )
+            capture.attempts.append(tried(capture, route, connecting, started_ms, response, error))
         return response
 
     async def _answer(self, capture: Capture, error: RelayError, send: Send) -> None:

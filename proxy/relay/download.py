@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from proxy.gate import Send
 from proxy.ledger.chunks import MOST
@@ -13,10 +14,14 @@ from proxy.relay.errors import ClientGone, RelayError, UpstreamTimeout, Upstream
 from proxy.relay.upstream import Response
 from proxy.settings.shape import Relay as Limits
 
+MakeReader = Callable[..., responses.ResponseReader]
+
 log = logging.getLogger(__name__)
 
 
-async def give_back(capture: Capture, response: Response, send: Send, limits: Limits) -> None:
+async def give_back(
+    capture: Capture, response: Response, send: Send, limits: Limits, reader: MakeReader = responses.reader
+) -> None:
     """Hands the answer to the client as it arrives; each chunk is sent first and looked at afterwards.
 
     When the client has left and the upstream is drained, it is looked at only; then ClientGone is raised at its end.
@@ -28,7 +33,7 @@ async def give_back(capture: Capture, response: Response, send: Send, limits: Li
         raise UpstreamUnreachable("the upstream's answer cannot be relayed: it is not clean HTTP.", error_type="other")
     capture.returned_headers = headers.returned(response.headers, capture.request_id.encode())
     try:
-        capture.reader = _reader(capture, response)
+        capture.reader = _reader(capture, response, reader)
     except Exception as exc:
         log.exception("the answer to %s cannot be read", capture.request_id)
         capture.read_error = type(exc).__name__
@@ -75,10 +80,10 @@ def look(capture: Capture, chunk: bytes, arrived_ms: float) -> None:
             capture.reader, capture.read_error = None, type(exc).__name__
 
 
-def _reader(capture: Capture, response: Response) -> responses.ResponseReader:
+def _reader(capture: Capture, response: Response, reader: MakeReader) -> responses.ResponseReader:
     content_type = headers.first(response.headers, b"content-type") or b""
     content_encoding = headers.first(response.headers, b"content-encoding") or b""
-    return responses.reader(
+    return reader(
         operation=capture.operation,
         dialect=capture.dialect,
         content_type=content_type.decode("latin-1"),

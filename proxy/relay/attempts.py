@@ -1,0 +1,39 @@
+"""What is recorded of one try to reach the upstream."""
+
+from __future__ import annotations
+
+from proxy.exchange import Attempt
+from proxy.relay.capture import Capture
+from proxy.relay.errors import RelayError, UpstreamTimeout, UpstreamUnreachable
+from proxy.relay.ids import span_id
+from proxy.relay.routes import Route
+from proxy.relay.upstream import Connecting, Response
+
+
+def tried(
+    capture: Capture,
+    route: Route,
+    connecting: Connecting,
+    started_ms: float,
+    response: Response | None,
+    error: RelayError | None,
+) -> Attempt:
+    """The attempt that has just ended with response headers, or without."""
+    failed = error if isinstance(error, UpstreamUnreachable | UpstreamTimeout) else None
+    stale = isinstance(failed, UpstreamUnreachable) and failed.stale
+    now_ms = capture.now()
+    return Attempt(
+        number=len(capture.attempts) + 1,
+        upstream=route.upstream_name,
+        server_address=route.server_address,
+        server_port=route.server_port,
+        span_id=span_id(),
+        started_ms=started_ms,
+        connect_ms=connecting.connect_ms,
+        sent_ms=capture.times.sent_ms,
+        headers_ms=now_ms if response is not None else None,
+        ended_ms=now_ms,
+        status=None if response is None else response.status,
+        error_type="stale_connection" if stale else failed.error_type if failed else None,
+        error_message=str(failed) if failed else None,
+    )
