@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -78,6 +79,8 @@ class Received:
     """As sent, after decompression."""
     message: Request
     taken: bool
+    at: float = field(default_factory=time.monotonic)
+    """Seconds on this process's clock."""
 
 
 @dataclass
@@ -124,22 +127,27 @@ class Taken:
 class Receiver(Taken):
     """Runs on one port for its life; `stop` and `start` take it away and bring it back."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         super().__init__()
+        self._host = host
         self._replies: dict[str, deque[Reply]] = {signal: deque() for signal in REQUESTS}
         self._always: dict[str, Reply] = {}
         self._judge: Callable[[Received], Reply | None] = lambda _: None
         self._closing = threading.Event()
         self._server: ThreadingHTTPServer | None = None
         self._open: set[socket.socket] = set()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
+        with socket.socket(self._family) as probe:
+            probe.bind((host, 0))
             self.port = int(probe.getsockname()[1])
 
     @property
     def url(self) -> str:
         """Base address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://[{self._host}]:{self.port}" if ":" in self._host else f"http://{self._host}:{self.port}"
+
+    @property
+    def _family(self) -> socket.AddressFamily:
+        return socket.AF_INET6 if ":" in self._host else socket.AF_INET
 
     def script(self, signal: str, *replies: Reply) -> None:
         """Answer the next requests of `signal` (logs, traces, metrics) so, then as usual."""
@@ -165,10 +173,11 @@ class Receiver(Taken):
             owner = receiver
 
         class Server(ThreadingHTTPServer):
+            address_family = self._family
             daemon_threads = True
             allow_reuse_address = True
 
-        self._server = Server(("127.0.0.1", self.port), Handler)
+        self._server = Server((self._host, self.port), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:

@@ -49,6 +49,7 @@ class GrpcReceiver(Taken):
     callers: bytes | None = None
     """Authority that signs the certificates of callers, which are then asked for."""
     most_bytes: int = MOST_BYTES
+    host: str = "127.0.0.1"
     port: int = 0
     _answers: dict[str, deque[Answer]] = field(default_factory=lambda: {signal: deque() for signal in REQUESTS})
     _always: dict[str, Answer] = field(default_factory=dict)
@@ -58,7 +59,11 @@ class GrpcReceiver(Taken):
     @property
     def url(self) -> str:
         """Address with the scheme that says whether it is TLS."""
-        return f"{'http' if self.certificate is None else 'https'}://127.0.0.1:{self.port}"
+        return f"{'http' if self.certificate is None else 'https'}://{self._address}"
+
+    @property
+    def _address(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def script(self, signal: str, *answers: Answer) -> None:
         """Answer the next calls of `signal` (logs, traces, metrics) so, then as usual."""
@@ -80,12 +85,11 @@ class GrpcReceiver(Taken):
             self._server.add_generic_rpc_handlers(
                 (grpc.method_handlers_generic_handler(service, {"Export": self._method(signal)}),)
             )
-        address = f"127.0.0.1:{self.port}"
         if self.certificate is None:
-            self.port = self._server.add_insecure_port(address)
+            self.port = self._server.add_insecure_port(self._address)
         else:
             credentials = grpc.ssl_server_credentials([self.certificate], self.callers, self.callers is not None)
-            self.port = self._server.add_secure_port(address, credentials)
+            self.port = self._server.add_secure_port(self._address, credentials)
         self._server.start()
 
     def stop(self) -> None:

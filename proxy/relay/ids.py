@@ -7,7 +7,8 @@ from random import getrandbits  # ids are no secrets, and asking the kernel cost
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+_TRACEPARENT = re.compile(rb"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+"""Version 00 ends here; later ones may go on."""
 
 
 class RequestIds:
@@ -31,8 +32,8 @@ def trace_context(traceparent: bytes | None) -> tuple[str, str | None]:
     https://www.w3.org/TR/trace-context/#traceparent-header
     """
     found = _TRACEPARENT.fullmatch(traceparent) if traceparent else None
-    if found and found[1].strip(b"0") and found[2].strip(b"0") and not traceparent.startswith(b"ff"):  # type: ignore[union-attr]
-        return found[1].decode(), found[2].decode()
+    if found and found[2].strip(b"0") and found[3].strip(b"0") and (found[1] != b"00" or found[4] is None):
+        return found[2].decode(), found[3].decode()
     return f"{getrandbits(128):032x}", None
 
 
