@@ -31,7 +31,7 @@ def purge(
     config: Path | None, data: str | None, requests: tuple[str, ...], everything: bool, yes: bool, **given: str | None
 ) -> None:
     """Remove requests from the ledger, and every trace of them from its files; a proxy may run meanwhile.
-    Totals stay, and what was exported is not touched. Exit code 1 if a request is still open and had to stay.
+    Totals stay, and what was exported is not touched. Exit code 1 if a request is still open, or a trace had to stay.
     """
     wheres = _wheres(requests, everything, given)
     folder = Folder(settings_of(config, {"data": data}).settings.data)
@@ -39,16 +39,19 @@ def purge(
         chosen = choose(conn, wheres)
     aside = folder.set_aside() if everything else []
     click.echo(_said(chosen, aside))
-    if yes and (chosen.finished or aside):
-        hidden = not sys.stderr.isatty()
-        with click.progressbar(length=chosen.finished, label="removing", file=sys.stderr, hidden=hidden) as bar:
-            removed = remove(folder, wheres, bar.update)
-        for path in aside:
-            path.unlink(missing_ok=True)
-        click.echo(f"{removed} requests removed from {folder.ledger}")
-    elif chosen.finished or aside:
-        click.echo("nothing was removed: add --yes to do it")
-    sys.exit(1 if yes and chosen.open else 0)
+    if not yes:
+        if chosen.finished or aside:
+            click.echo("nothing was removed: add --yes to do it")
+        return
+    hidden = not sys.stderr.isatty()
+    with click.progressbar(length=chosen.finished, label="removing", file=sys.stderr, hidden=hidden) as bar:
+        done = remove(folder, wheres, bar.update)
+    for path in aside:
+        path.unlink(missing_ok=True)
+    click.echo(f"{done.removed} requests removed from {folder.ledger}")
+    if done.obstacle is not None:
+        click.echo(f"anthropic-proxy: bytes of them may still be in it: {done.obstacle}; then run this again", err=True)
+    sys.exit(1 if chosen.open or done.obstacle else 0)
 
 
 def _wheres(requests: tuple[str, ...], everything: bool, given: dict[str, str | None]) -> list[Filter]:

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,6 +42,16 @@ class Chosen:
     last_ns: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What was done."""
+
+    removed: int
+    """Exchanges that are gone."""
+    obstacle: str | None = None
+    """Why their bytes may still stand in the files, until the same is done again; None = they do not."""
+
+
 def choose(conn: sqlite3.Connection, wheres: Sequence[Filter]) -> Chosen:
     """Count what would be removed. Filters are meant not to overlap."""
     found = [Chosen(*_counts(conn, where)) for where in wheres]
@@ -59,12 +69,11 @@ def purge(
     wheres: Sequence[Filter],
     progress: Callable[[int], None] = lambda _: None,
     patience_s: float = READERS_S,
-) -> int:
-    """Remove the finished exchanges that match and rewrite the ledger without them; returns how many they were.
+) -> Purged:
+    """Remove the finished exchanges that match, and rewrite the ledger without what was ever deleted from it.
 
     `progress` takes the number of each step; readers are waited for `patience_s` seconds at the end. What a signal had
-    not exported is counted as `evicted`. Raises LedgerError when the ledger cannot be used, or when the exchanges are
-    gone but their bytes could not be overwritten.
+    not exported is counted as `evicted`. Raises LedgerError when the ledger cannot be used.
     """
     now_ns = time.time_ns()
     if space.full(folder):
@@ -80,8 +89,7 @@ def purge(
                 progress(number)
         while retention.remove_loose(conn):
             time.sleep(_PAUSE_S)
-        _rewrite(conn, folder, patience_s)
-    return removed
+        return Purged(removed, _rewrite(conn, folder, patience_s))
 
 
 @contextmanager
@@ -102,7 +110,7 @@ def _counting(folder: Folder) -> Iterator[Counters]:
         counters = Counters.create(folder, process)
     except OSError as error:
         raise LedgerRefused(
-            f"{folder.path} cannot be written ({error.strerror}): run this as the proxy's user"
+            f"{folder.path} cannot be written ({error.strerror}): make room, or run this as the proxy's user"
         ) from error
     with closing(counters), processes.hold(folder, process):
         yield counters
@@ -143,18 +151,28 @@ def _counts(conn: sqlite3.Connection, where: Filter) -> tuple[int, int, int | No
     return row
 
 
-def _rewrite(conn: sqlite3.Connection, folder: Folder, patience_s: float) -> None:
-    """Copy what is left into fresh pages: deleted bytes stand in free pages, in gaps of used ones and in the log."""
+def _rewrite(conn: sqlite3.Connection, folder: Folder, patience_s: float) -> str | None:
+    """Copy what is left into fresh pages: deleted bytes stand in free pages, in gaps of used ones and in the log.
+
+    Returns what stands in the way.
+    """
     conn.execute("PRAGMA temp_store=FILE")
     # The copy belongs on the disk that is known to have room, and with nobody else's eyes on it.
     conn.execute(f"PRAGMA temp_store_directory={_quoted(folder.path)}")
-    conn.execute("VACUUM")
+    try:
+        conn.execute("VACUUM")
+    except sqlite3.OperationalError as error:
+        if trouble(error) is not Trouble.FULL:
+            raise
+        with suppress(sqlite3.OperationalError):
+            while cut_log(conn, 1_000) and retention.give_back(conn, least=1):
+                pass
+        return f"to rewrite it, about {2 * retention.used_bytes(conn) / 1e6:.0f} MB have to be free on its disk"
     deadline = time.monotonic() + patience_s
     while not cut_log(conn, 1_000):
         if time.monotonic() > deadline:
-            raise LedgerError(
-                f"a reader of {folder.ledger} keeps the log from being cut: end it, run the command again"
-            )
+            return "a program that reads it keeps its log from being cut"
+    return None
 
 
 def _quoted(path: Path) -> str:

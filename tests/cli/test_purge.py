@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from proxy.ledger.changes import Opened
 from proxy.ledger.folder import Folder, prepare
 from proxy.ledger.processes import hold
 from tests.cli.commands import Done, command
+from tests.kit.conditions import MEGABYTE, filled, tmpfs
 from tests.ledger.samples import alter, finished, opened, request_id, rows, store
 
 WHEN = "accepted from 2025-10-09T08:53:20Z to 2025-10-09T08:53:29Z"
@@ -48,7 +50,8 @@ def test_chosen_requests_are_removed(folder: Folder) -> None:
 
 
 def test_nothing_to_remove_is_no_failure(folder: Folder) -> None:
-    assert purge(folder, "--key", "nobody", "--yes") == Done(0, "no request matches\n", "")
+    said = f"no request matches\n0 requests removed from {folder.ledger}\n"
+    assert purge(folder, "--key", "nobody", "--yes") == Done(0, said, "")
 
 
 def test_everything_includes_what_was_set_aside(folder: Folder) -> None:
@@ -66,6 +69,17 @@ def test_what_has_to_stay_is_said_and_ends_with_1(folder: Folder) -> None:
         done = purge(folder, "--all", "--yes")
     assert (done.code, left(folder)) == (1, 1)
     assert "1 more are still open and stay" in done.out
+
+
+def test_a_trace_that_has_to_stay_is_said_and_ends_with_1(folder: Folder) -> None:
+    with tmpfs(folder.path.parent / "small", 16) as disk:
+        small = Folder(disk)
+        prepare(small)
+        store(small, *(finished(number, content=os.urandom(250_000)) for number in range(10)))
+        with filled(disk, leave=3 * MEGABYTE):
+            done = purge(small, "--request", request_id(3), "--yes")
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert done.err.startswith("anthropic-proxy: bytes of them may still be in it: to rewrite it, about ")
 
 
 @pytest.mark.parametrize("options", [(), ("--yes",), ("--all", "--model", "opus"), ("--since", "soon")])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,12 +15,12 @@ from proxy.exchange import Hop
 from proxy.ledger import bodies, counters, cursors, dead_letters, retention
 from proxy.ledger.changes import Opened
 from proxy.ledger.connect import reader, transaction, writer
-from proxy.ledger.errors import LedgerError
 from proxy.ledger.filters import Filter
-from proxy.ledger.folder import Folder
+from proxy.ledger.folder import Folder, prepare
 from proxy.ledger.processes import hold
-from proxy.ledger.purge import EVERYTHING, Chosen, choose, purge
+from proxy.ledger.purge import EVERYTHING, Chosen, Purged, choose, purge
 from proxy.ledger.verify import verify
+from tests.kit.conditions import MEGABYTE, filled, tmpfs
 from tests.ledger.samples import SECOND_NS, START_NS, finished, opened, recording, request_id, rows, store
 
 CHANCE = random.Random(1)
@@ -65,7 +67,7 @@ def test_no_byte_of_what_was_purged_is_left_and_the_rest_is_whole(folder: Folder
         fill(folder, range(60))
         assert traces(folder) == set(range(60))
         gone = {number for number in range(60) if number % 3 == 1}
-        assert purge(folder, [Filter(session_id="session-1", operation="all")]) == 20
+        assert purge(folder, [Filter(session_id="session-1", operation="all")]) == Purged(20)
         assert traces(folder) == set(range(60)) - gone
         assert folder.ledger.with_name("ledger.sqlite3-wal").stat().st_size == 0
     with closing(reader(folder.ledger)) as conn:
@@ -80,7 +82,7 @@ def test_what_retention_had_deleted_before_is_gone_from_free_pages(folder: Folde
     with closing(writer(folder.ledger)) as conn, transaction(conn):
         retention.remove(conn, [request_id(number) for number in range(20)])
     assert traces(folder) & set(range(20))
-    assert purge(folder, [EVERYTHING]) == 10
+    assert purge(folder, [EVERYTHING]) == Purged(10)
     assert traces(folder) == set()
 
 
@@ -91,10 +93,10 @@ def test_pieces_go_too_but_for_those_that_another_conversation_still_has(folder:
         messages = b",".join(said[: number + 1])
         store(folder, finished(number, content=b'{"messages":[%s],"padding":"%s"}' % (messages, b" " * 5_000)))
     assert len(rows(folder, "SELECT id FROM pieces")) == 1 + 3
-    assert purge(folder, [Filter(request_id=request_id(2), operation="all")]) == 1
+    assert purge(folder, [Filter(request_id=request_id(2), operation="all")]) == Purged(1)
     assert len(rows(folder, "SELECT id FROM pieces")) == 1 + 2
     assert verify(folder) == []
-    assert purge(folder, [EVERYTHING]) == 2
+    assert purge(folder, [EVERYTHING]) == Purged(2)
     assert rows(folder, "SELECT id FROM pieces UNION SELECT id FROM nodes UNION SELECT node FROM loose") == []
 
 
@@ -112,7 +114,7 @@ def test_pieces_go_too_but_for_those_that_another_conversation_still_has(folder:
 def test_exactly_what_matches_goes(folder: Folder, where: Filter, numbers: set[int]) -> None:
     fill(folder, range(10))
     assert chosen(folder, where).finished == len(numbers)
-    assert purge(folder, [where]) == len(numbers)
+    assert purge(folder, [where]) == Purged(len(numbers))
     assert traces(folder) == set(range(10)) - numbers
     left = {row[0] for row in rows(folder, "SELECT request_id FROM exchanges")}
     assert left == {request_id(number) for number in range(10) if number not in numbers}
@@ -121,7 +123,7 @@ def test_exactly_what_matches_goes(folder: Folder, where: Filter, numbers: set[i
 def test_many_go_in_steps_and_progress_is_told(folder: Folder) -> None:
     fill(folder, range(250))
     told: list[int] = []
-    assert purge(folder, [EVERYTHING], told.append) == 250
+    assert purge(folder, [EVERYTHING], told.append) == Purged(250)
     assert told == [100, 100, 50]
     tables = ("exchanges", "attempts", "windows", "limits", "headers", "exchange_bodies", "bodies", "chunks", "facets")
     assert {table: rows(folder, f"SELECT count(*) FROM {table}")[0][0] for table in tables} == dict.fromkeys(tables, 0)
@@ -131,7 +133,7 @@ def test_what_is_under_way_stays_and_is_told(folder: Folder) -> None:
     with hold(folder, "p1"):
         store(folder, Opened(opened(1)), finished(2))
         assert chosen(folder, EVERYTHING) == Chosen(1, 1, START_NS + SECOND_NS, START_NS + 2 * SECOND_NS)
-        assert purge(folder, [EVERYTHING]) == 1
+        assert purge(folder, [EVERYTHING]) == Purged(1)
         assert rows(folder, "SELECT request_id FROM exchanges") == [(request_id(1),)]
 
 
@@ -170,7 +172,22 @@ def test_a_reader_that_stays_is_named(folder: Folder) -> None:
     with closing(reader(folder.ledger)) as long:
         long.execute("BEGIN")
         long.execute("SELECT count(*) FROM exchanges").fetchone()
-        with pytest.raises(LedgerError, match=r"a reader of .* keeps the log from being cut"):
-            purge(folder, [EVERYTHING], patience_s=0.1)
-    assert purge(folder, [EVERYTHING]) == 0
+        done = purge(folder, [EVERYTHING], patience_s=0.1)
+    assert done == Purged(3, "a program that reads it keeps its log from being cut")
+    assert purge(folder, [EVERYTHING]) == Purged(0)
     assert traces(folder) == set()
+
+
+def test_without_room_to_rewrite_the_requests_go_and_the_room_is_given_back(tmp_path: Path) -> None:
+    """D10, F15: the second run finds nothing to remove and does the rest"""
+    with tmpfs(tmp_path / "data", 16) as disk:
+        folder = Folder(disk)
+        prepare(folder)
+        for first in range(0, 20, 5):
+            store(folder, *(finished(number, content=CHANCE.randbytes(250_000)) for number in range(first, first + 5)))
+        with used(folder), filled(disk, leave=3 * MEGABYTE):
+            done = purge(folder, [Filter(until_ns=START_NS + 4 * SECOND_NS, operation="all")])
+            assert (done.removed, (done.obstacle or "")[:20]) == (4, "to rewrite it, about")
+            assert shutil.disk_usage(disk).free > 4 * MEGABYTE
+        assert purge(folder, [Filter(until_ns=START_NS + 4 * SECOND_NS, operation="all")]) == Purged(0)
+        assert verify(folder) == []
