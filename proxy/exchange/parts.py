@@ -78,8 +78,10 @@ class Usage:
     @property
     def input_tokens_total(self) -> int | None:
         """Prompt tokens including cache reads and writes; None when nothing was reported."""
-        parts = (self.input_tokens, self.cache_read_tokens, self.cache_creation_tokens)
-        return None if all(part is None for part in parts) else sum(part or 0 for part in parts)
+        fresh, read, written = self.input_tokens, self.cache_read_tokens, self.cache_creation_tokens
+        if fresh is None and read is None and written is None:
+            return None
+        return (fresh or 0) + (read or 0) + (written or 0)
 
 
 @dataclass(frozen=True, slots=True)

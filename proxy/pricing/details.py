@@ -6,6 +6,7 @@ import json
 
 from proxy.exchange import Exchange, Usage
 
+_TOOLS = "tool_usage"
 _KINDS = ("audio", "image")
 _DETAILS = {
     "input": ("prompt_tokens_details", "input_tokens_details"),
@@ -31,7 +32,9 @@ def priced_apart(exchange: Exchange) -> set[str]:
 
 def hosted_tokens(usage: Usage) -> bool:
     """Whether a hosted tool used tokens of another model, which stand beside the usage."""
-    tools = _raw(usage).get("tool_usage")
+    if _TOOLS not in (usage.usage_raw or ""):
+        return False
+    tools = _raw(usage).get(_TOOLS)
     return isinstance(tools, dict) and bool(_at(tools, "image_gen", "total_tokens"))
 
 

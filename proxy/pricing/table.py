@@ -125,7 +125,8 @@ class PriceTable:
             return None
         context = _context(provider, usage)
         rates = self._rates(provider, name, model, context, exchange.started_ns)
-        if rates is None or any(rates[key] is not None for key in priced_apart(exchange)):
+        apart = () if rates is None else [key for key in APART if rates[key] is not None]
+        if rates is None or (apart and not priced_apart(exchange).isdisjoint(apart)):
             return None
         factor = _US_SURCHARGE if usage.inference_geo == "us" else Decimal(1)
         if ("processing", "batch") in context and not _has_variant(model, "batch"):
