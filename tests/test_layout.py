@@ -268,7 +268,7 @@ def test_nothing_is_skipped_and_nothing_is_left_to_do() -> None:
 
 def test_locks_name_packages_and_hashes_but_no_place_to_get_them_from() -> None:
     """H20"""
-    for lock in ("requirements.txt", "requirements-dev.txt"):
+    for lock in ("requirements.txt", "requirements-dev.txt", "requirements-fuzz.txt"):
         text = (ROOT / lock).read_text("utf-8")
         assert not re.search(r"https?://|^-|@ file:", text, re.MULTILINE)
         entries = re.split(r"\n(?=[a-z0-9])", text)

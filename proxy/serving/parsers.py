@@ -80,7 +80,7 @@ class H11(H11Protocol):
         super().__init__(*args, **kwargs)
         self.access_log = False
         self.opened = self.loop.time()
-        self.conn = _Strict(h11.SERVER, self.config.h11_max_incomplete_event_size or MOST_AHEAD)
+        self.conn = Strict(h11.SERVER, self.config.h11_max_incomplete_event_size or MOST_AHEAD)
 
     def handle_events(self) -> None:
         super().handle_events()
@@ -94,7 +94,7 @@ class H11(H11Protocol):
         refuse(self, status)
 
 
-class _Strict(h11.Connection):
+class Strict(h11.Connection):
     """Refuses what h11 repairs silently: bare line feeds, folded headers, several lengths."""
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
