@@ -5,17 +5,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import threading
 
 import pytest
 
 from tests.kit.laws import API_KEY
 from tests.kit.process import wait
 from tests.kit.raw import get, post
-from tests.kit.upstream import Talk
 from tests.relay.conftest import Relayed
-
-EVENT = b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
 def sha(data: bytes) -> str:
@@ -71,26 +67,6 @@ def test_compressed_bodies_pass_as_they_are(relayed: Relayed) -> None:
     assert relayed.last.body == body
     assert relayed.last.values(b"accept-encoding") == [b"gzip, br, zstd"]
     assert relayed.proxy.exchange(reply.request_id)["model"] == "claude-sonnet-4-6"
-
-
-def test_what_has_arrived_is_sent_while_the_upstream_is_still_silent(relayed: Relayed) -> None:
-    """D8: nothing waits for more."""
-    arrived = [threading.Event() for _ in range(3)]
-
-    def script(talk: Talk) -> None:
-        talk.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
-        for event in arrived:
-            talk.send(b"%x\r\n%s\r\n" % (len(EVENT), EVENT))
-            event.wait(10)
-        talk.send(b"0\r\n\r\n")
-
-    relayed.upstream.script = script
-    with relayed.connect() as connection:
-        connection.send(post("/v1/messages", b'{"stream": true}'))
-        for number, event in enumerate(arrived, 1):
-            connection.until(EVENT, number)
-            event.set()
-        assert connection.reply().body == EVENT * 3
 
 
 @pytest.mark.parametrize(
