@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from proxy.exchange import Hop
+from proxy.ledger import headers
 from proxy.ledger.changes import Body
 from proxy.ledger.connect import chosen, insert
 from proxy.ledger.pieces import chains
@@ -30,6 +31,7 @@ class Packer:
 
     def __init__(self) -> None:
         self.zstd = chains.compressor()
+        self.headers = headers.compressor()
         self.recent = Recent()
 
     def remember(self, packed: Iterable[Packed | Hop]) -> None:

@@ -10,7 +10,6 @@ from itertools import accumulate
 
 import zstandard
 
-
 MOST = 20_000
 """Chunks of one stream whose time is kept; what came behind them has none."""
 

@@ -1,4 +1,7 @@
-"""Headers per hop: one JSON object per exchange, pairs in their order; a hop equal to an earlier one only names it."""
+"""Headers per hop: one JSON object per exchange, pairs in their order; a hop equal to an earlier one only names it.
+
+Compressed against the fields that nearly all messages have, without which so little text cannot be made smaller.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,25 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 
 import msgspec
+import zstandard
 
 from proxy.exchange import Headers, Hop
 from proxy.ledger.connect import insert
-from proxy.ledger.rows import text
+from proxy.ledger.header_fields import USUAL
+from proxy.ledger.rows import Value, text
+
+_LEVEL = 3
 
 
-def pack(headers: Mapping[Hop, Headers]) -> tuple[str, bool]:
-    """The headers of one exchange as JSON, and whether all pairs could be kept as they were."""
+def compressor() -> zstandard.ZstdCompressor:
+    """What headers are compressed by; keep it, per thread."""
+    usual = _usual()
+    usual.precompute_compress(level=_LEVEL)
+    return zstandard.ZstdCompressor(dict_data=usual, write_content_size=True, write_checksum=True)
+
+
+def pack(headers: Mapping[Hop, Headers], compressor: zstandard.ZstdCompressor) -> tuple[bytes, bool]:
+    """The headers of one exchange, and whether all pairs could be kept as they were."""
     hops: dict[str, Headers | str] = {}
     intact = True
     for hop, pairs in headers.items():
@@ -23,20 +37,31 @@ def pack(headers: Mapping[Hop, Headers]) -> tuple[str, bool]:
         clean = pairs if same is not hop else _clean(pairs)
         intact = intact and clean == pairs
         hops[hop.value] = clean if same is hop else same.value
-    return msgspec.json.encode(hops).decode(), intact
+    return compressor.compress(msgspec.json.encode(hops)), intact
 
 
-def put(conn: sqlite3.Connection, packed: Mapping[str, str]) -> None:
+def put(conn: sqlite3.Connection, packed: Mapping[str, bytes]) -> None:
     """Store what `pack` made, by request id; the caller owns the transaction."""
     insert(conn, "INSERT OR REPLACE INTO headers (request_id, hops)", list(packed.items()))
 
 
 def get(conn: sqlite3.Connection, request_id: str) -> dict[Hop, Headers]:
-    """The headers of every hop that is known."""
+    """The headers of every hop that is known. Raises zstandard.ZstdError when they are damaged."""
     row = conn.execute("SELECT hops FROM headers WHERE request_id = ?", (request_id,)).fetchone()
-    hops = {} if row is None else json.loads(row[0])
+    hops = {} if row is None else json.loads(unpack(row[0]))
     own = {hop: tuple((name, value) for name, value in hops[named]) for hop, named in _named(hops)}
     return {hop: own[hop] for hop in Hop if hop in own}
+
+
+def unpack(stored: Value) -> str | bytes:
+    """The JSON of one row; before version 2 of the ledger it was not compressed."""
+    if not isinstance(stored, bytes):
+        return str(stored)
+    return zstandard.ZstdDecompressor(dict_data=_usual()).decompress(stored)
+
+
+def _usual() -> zstandard.ZstdCompressionDict:
+    return zstandard.ZstdCompressionDict(USUAL, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
 
 
 def _named(hops: Mapping[str, list[list[str]] | str]) -> Iterator[tuple[Hop, str]]:

@@ -46,7 +46,7 @@ class Prepared:
     """Everything could be kept as it was."""
     children: dict[str, list[list[Value]]] = field(default_factory=dict)
     """Rows of other tables, by table."""
-    headers: str = "{}"
+    headers: bytes = b""
     bodies: dict[Hop, Packed | Hop] = field(default_factory=dict)
     chunks: bytes | None = None
     reduced: bool = False
@@ -158,7 +158,7 @@ def _prepare_rest(ready: Prepared, change: Finished, packer: Packer) -> None:
         ready.intact = ready.intact and all(intact for _, intact in rows)
         if rows:
             ready.children[table] = [values for values, _ in rows]
-    ready.headers, intact = headers.pack(change.headers)
+    ready.headers, intact = headers.pack(change.headers, packer.headers)
     ready.intact = ready.intact and intact
     ready.bodies = {hop: bodies.pack(body) if isinstance(body, Body) else body for hop, body in change.bodies.items()}
     ready.chunks = chunks.pack(change.chunks, packer.zstd) if change.chunks else None
@@ -175,7 +175,7 @@ def _write_rest(conn: sqlite3.Connection, finished: Sequence[Prepared]) -> None:
                 for place, values in enumerate(each.children.get(table, ()))
             ],
         )
-    headers.put(conn, {each.request_id: each.headers for each in finished})
+    headers.put(conn, {each.request_id: each.headers for each in finished if each.headers})
     bodies.put(conn, {each.request_id: each.bodies for each in finished})
     packed = [(each.request_id, each.chunks) for each in finished if each.chunks is not None]
     insert(conn, "INSERT OR REPLACE INTO chunks (request_id, packed)", packed)

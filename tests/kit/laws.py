@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
+from proxy.ledger import headers
 from proxy.ledger.bodies import contents, unpacked
 from proxy.ledger.connect import reader
 from proxy.ledger.folder import Folder
@@ -65,4 +66,6 @@ def _alive(proxy: Proxy) -> bool:
 
 def _bodies(folder: Folder) -> bytes:
     with contextlib.closing(reader(folder.ledger)) as conn:
-        return b"\n".join(b"".join(unpacked(part)) for *_, parts in contents(conn) for part in parts())
+        whole = [b"".join(b"".join(unpacked(part)) for part in parts()) for *_, parts in contents(conn)]
+        fields = [str(headers.unpack(row[0])).encode() for row in conn.execute("SELECT hops FROM headers")]
+    return b"\n".join([*whole, *fields])

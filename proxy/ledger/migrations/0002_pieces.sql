@@ -38,3 +38,5 @@ END;
 
 -- The hop that has the same bytes, in the same row; as a row of its own (`same_as`) where the two came apart.
 ALTER TABLE exchange_bodies ADD COLUMN also TEXT;
+
+-- From here on `headers.hops` holds compressed bytes; rows written before hold the JSON itself.
