@@ -8,14 +8,12 @@ import threading
 import time
 from pathlib import Path
 
-import grpc
 import pytest
 from grpc import StatusCode
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from proxy.observer import wire
 from proxy.observer.delivery import MOST_BYTES, sender_of
-from proxy.observer.over_grpc import GrpcSender
 from proxy.observer.replies import Reply as Judged
 from proxy.observer.replies import Signal, Verdict
 from proxy.settings.otlp import GRPC, Exporter
@@ -196,16 +194,12 @@ def test_tls_is_by_the_authorities_that_were_set(tmp_path: Path) -> None:
         assert len(one.logs()) == 1
 
 
-def test_a_channel_is_opened_when_it_is_used() -> None:
-    assert GrpcSender(Signal.LOGS, target("http://127.0.0.1:1"))._channel is None
-
-
-def test_grpc_is_loaded_only_where_it_is_used() -> None:
+def test_grpc_is_loaded_only_where_it_is_used_and_the_sdk_never() -> None:
     code = (
         "import sys, proxy.processes.observer; from proxy.observer.delivery import sender_of;"
         "from proxy.observer.replies import Signal; from proxy.settings.otlp import Exporter;"
-        "sender_of(Signal.LOGS, Exporter('http://127.0.0.1:1/v1/logs')); print('grpc' in sys.modules)"
+        "sender_of(Signal.LOGS, Exporter('http://127.0.0.1:1/v1/logs'));"
+        "print([name for name in ('grpc', 'opentelemetry.sdk') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
-    assert grpc.__name__ == "grpc"
+    assert done.stdout == "[]\n"
