@@ -11,6 +11,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from proxy.inspector.attempts import Attempts
 from proxy.inspector.tokens import Sessions, same
 
 CONTENT_SECURITY_POLICY = (
@@ -36,26 +37,26 @@ class Access:
     def __init__(self, *, token: str, sessions: Sessions, cookie: str, count_failure: Callable[[], None]) -> None:
         self.cookie = cookie
         self.sessions = sessions
+        self.attempts = Attempts()
         self._token = token
         self._count_failure = count_failure
 
-    def token_is(self, given: str) -> bool:
+    def token_is(self, given: str, address: str) -> bool:
         """Whether this is the API token; a wrong one is counted."""
         if same(given, self._token):
             return True
-        self._count_failure()
+        self.failed(address)
         return False
 
-    def failed(self) -> None:
+    def failed(self, address: str) -> None:
         """Count a refused sign-in."""
+        self.attempts.failed(address)
         self._count_failure()
 
-    def bearer(self, headers: Headers) -> bool | None:
+    def bearer(self, headers: Headers, address: str) -> bool | None:
         """Whether the request carries the API token; None when it carries no bearer token at all."""
-        scheme, _, credential = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            return None
-        return self.token_is(credential.strip())
+        credential = _bearer(headers)
+        return None if credential is None else self.token_is(credential, address)
 
     def session(self, headers: Headers) -> str | None:
         """The cookie's value where it belongs to a browser that is signed in."""
@@ -92,7 +93,11 @@ class Door:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         path: str = scope["path"]
-        bearer = None if self._is_open(path) else self._access.bearer(headers)
+        wait = self._access.attempts.wait(address(scope))
+        if wait is not None and _offers_secret(scope, headers):
+            sentence = f"Too many wrong tokens came from this address; try again in {wait} s."
+            return problem(429, "rate_limit_error", sentence, {"retry-after": str(wait)})
+        bearer = None if self._is_open(path) else self._access.bearer(headers, address(scope))
         if scope["method"] not in _SAFE_METHODS and not bearer and not from_same_origin(headers):
             return problem(403, "forbidden", "This act must come from a page of the inspector itself.")
         if bearer or self._is_open(path) or self._access.session(headers) is not None:
@@ -103,6 +108,22 @@ class Door:
         query = scope["query_string"].decode("latin-1")
         there = path if not query else f"{path}?{query}"
         return RedirectResponse("/sign-in" if there == "/" else f"/sign-in?next={quote(there, safe='')}", 303)
+
+
+def address(scope: Scope) -> str:
+    """Where a request comes from."""
+    return str((scope.get("client") or ("",))[0])
+
+
+def _bearer(headers: Headers) -> str | None:
+    scheme, _, credential = headers.get("authorization", "").partition(" ")
+    return credential.strip() if scheme.lower() == "bearer" else None
+
+
+def _offers_secret(scope: Scope, headers: Headers) -> bool:
+    """Whether a request is an attempt to be let in, other than by a session that is open."""
+    signing_in = scope["path"] == "/sign-in" and (scope["method"] == "POST" or b"code=" in scope["query_string"])
+    return signing_in or _bearer(headers) is not None
 
 
 def problem(status: int, kind: str, sentence: str, headers: dict[str, str] | None = None) -> Response:

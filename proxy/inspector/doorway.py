@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from proxy.inspector.access import Access, local_path
+from proxy.inspector.access import Access, address, local_path
 from proxy.inspector.rendering import Renderer
 from proxy.inspector.tokens import SESSION_SECONDS, SignInCode
 
@@ -36,14 +36,14 @@ class Doorway:
         if self._code.spend(given):
             # No redirect: on a navigation that another site began, a strict cookie would not be sent along.
             return self._admitted(request, self._renderer.page("signed_in.html", {"next": there}, signed_in=False))
-        self._access.failed()
+        self._access.failed(address(request.scope))
         return self._form(there, _SPENT, 403)
 
     async def sign_in(self, request: Request) -> Response:
         """`POST /sign-in` with the token from the form."""
         fields = _fields(await request.body())
         there = local_path(fields.get("next", ["/"])[0])
-        if self._access.token_is(fields.get("token", [""])[0].strip()):
+        if self._access.token_is(fields.get("token", [""])[0].strip(), address(request.scope)):
             return self._admitted(request, RedirectResponse(there, 303))
         return self._form(there, _WRONG, 403)
 
