@@ -27,6 +27,8 @@ faults: $(DEV)/ready ## run the fault suite and write its table into docs/faults
 	$(DEV)/bin/python -m pytest -n auto tests/faults --faults-page $(ARGS)
 fuzz: $(FUZZ)/ready ## 100,000 cases for each target, guided by coverage, on CPython 3.11 to 3.13; ARGS="sse --cases 5000"
 	@$(FUZZ)/bin/python -m tests.fuzz $(ARGS)
+figures: $(DEV)/ready ## make the long runs and write their figures into docs/figures.md; ARGS="kills --quick"
+	$(DEV)/bin/python -m tests.long $(ARGS)
 chaos: $(DEV)/ready ## agent traffic while everything fails in random order, 20 minutes; ARGS="--minutes 2 --seed 7"
 	$(DEV)/bin/python -m tests.chaos $(ARGS)
 test-stack: $(DEV)/ready ## run the tests against real Prometheus, Loki, Collector and Alertmanager, built once
@@ -52,4 +54,4 @@ clean: ## remove the environments
 	@$(PYTHON) -m venv --clear $*
 	@$*/bin/pip install --quiet --disable-pip-version-check --require-hashes \
 		--requirement $(if $(filter $(DEV),$*),requirements-dev.txt,$(if $(filter $(FUZZ),$*),requirements-fuzz.txt,requirements.txt)) && touch $@
-.PHONY: help run demo test faults fuzz chaos test-stack check docs dashboards bench lock clean
+.PHONY: help run demo test faults fuzz figures chaos test-stack check docs dashboards bench lock clean

@@ -67,8 +67,10 @@ class Crowd:
             try:
                 return await main
             finally:
-                for client in self.clients:
+                for client in tuple(self.clients):
                     client.leave()
+                await asyncio.sleep(0)
+                self.clients.clear()
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(to_the_end())
