@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 """Room → rooms it may import, itself aside."""
 
 HOME_OF = {
-    "aiohttp": {"relay"},
+    "httptools": {"relay"},
     "opentelemetry": {"observer", "inspector"},
     "prometheus_client": {"observer"},
     "jinja2": {"inspector"},

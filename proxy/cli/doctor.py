@@ -18,7 +18,7 @@ from proxy.settings.addresses import of_url
 from proxy.settings.load import Loaded
 from proxy.settings.shape import Settings
 
-PARTS = ("uvicorn", "zttp", "uvloop", "aiohttp", "opentelemetry-sdk", "genai-prices")
+PARTS = ("uvicorn", "zttp", "uvloop", "httptools", "opentelemetry-sdk", "genai-prices")
 """Whose version matters when something is odd."""
 
 _TIMEOUT_S = 5.0

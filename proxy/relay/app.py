@@ -244,7 +244,7 @@ class Relay:
             sent(capture, self._limits)
         try:
             response = await self._client.send(
-                capture.method, route.base + capture.target, capture.sent_headers, body, connecting, fresh=fresh
+                capture.method, route.base, capture.target, capture.sent_headers, body, connecting, fresh=fresh
             )
         except RelayError as raised:
             error = raised

@@ -35,5 +35,11 @@ def tried(
         ended_ms=now_ms,
         status=None if response is None else response.status,
         error_type="stale_connection" if stale else failed.error_type if failed else None,
-        error_message=str(failed) if failed else None,
+        error_message=_story(failed) if failed else None,
     )
+
+
+def _story(failed: UpstreamUnreachable | UpstreamTimeout) -> str:
+    """Why an attempt failed, with what the upstream said instead of HTTP: for the record, not for the caller."""
+    heard = failed.heard if isinstance(failed, UpstreamUnreachable) else b""
+    return f"{failed} It began with {heard!r}." if heard else str(failed)

@@ -121,7 +121,7 @@ class Capture:
     operation: str = "other"
     target: str = ""
     """Path and query as they go upstream; empty where no endpoint has the path."""
-    sent_headers: list[tuple[str, str]] = field(default_factory=list)
+    sent_headers: RawHeaders = ()
     status: int | None = None
     upstream_headers: RawHeaders = ()
     returned_headers: RawHeaders = ()

@@ -10,7 +10,7 @@ from proxy.ledger.chunks import MOST
 from proxy.reading import response as responses
 from proxy.relay import headers
 from proxy.relay.capture import Capture
-from proxy.relay.errors import ClientGone, RelayError, UpstreamTimeout, UpstreamUnreachable
+from proxy.relay.errors import ClientGone, RelayError, UpstreamTimeout
 from proxy.relay.upstream import Response
 from proxy.settings.shape import Relay as Limits
 
@@ -25,12 +25,10 @@ async def give_back(
     """Hands the answer to the client as it arrives; each chunk is sent first and looked at afterwards.
 
     When the client has left and the upstream is drained, it is looked at only; then ClientGone is raised at its end.
-    Raises UpstreamUnreachable when it is not clean HTTP, UpstreamTruncated when it ends early.
+    Raises UpstreamTruncated when it ends early.
     """
     capture.times.headers_ms = capture.now()
     capture.upstream_headers = response.headers
-    if not 200 <= response.status < 600 or not headers.relayable(response.headers):
-        raise UpstreamUnreachable("the upstream's answer cannot be relayed: it is not clean HTTP.", error_type="other")
     capture.returned_headers = headers.returned(response.headers, capture.request_id.encode())
     try:
         capture.reader = _reader(capture, response, reader)

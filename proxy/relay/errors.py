@@ -35,13 +35,17 @@ class Rejected(RelayError):
 
 
 class UpstreamUnreachable(RelayError):
-    """No answer could be had. `stale` tells that a reused connection proved dead before any byte came back."""
+    """No answer could be had.
+
+    `stale` tells that a reused connection proved dead before any byte came back, `heard` what came instead of HTTP.
+    """
 
     outcome = Outcome.UPSTREAM_UNREACHABLE
 
-    def __init__(self, message: str, *, error_type: str, stale: bool = False) -> None:
+    def __init__(self, message: str, *, error_type: str, stale: bool = False, heard: bytes = b"") -> None:
         super().__init__(message, status=502, error_type=error_type)
         self.stale = stale
+        self.heard = heard
 
 
 class UpstreamTimeout(RelayError):

@@ -105,7 +105,7 @@ def headers_by_hop(capture: Capture) -> dict[Hop, Headers]:
     """The header fields of every hop there was, as text, nothing masked yet."""
     by_hop: dict[Hop, Headers] = {Hop.CLIENT_REQUEST: request_headers(capture)}
     if capture.attempts:
-        by_hop[Hop.UPSTREAM_REQUEST] = tuple(capture.sent_headers)
+        by_hop[Hop.UPSTREAM_REQUEST] = headers.text(capture.sent_headers)
     if capture.upstream_headers:
         by_hop[Hop.UPSTREAM_RESPONSE] = headers.text(capture.upstream_headers)
     if capture.returned_headers:

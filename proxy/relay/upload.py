@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from aiohttp.abc import AbstractStreamWriter
-from aiohttp.payload import Payload
+from collections.abc import Callable, Sequence
 
 from proxy.gate import Receive
 from proxy.relay.capture import Capture
@@ -13,28 +10,20 @@ from proxy.relay.errors import ClientGone, Rejected, RelayError, UpstreamTimeout
 from proxy.settings.shape import Relay as Limits
 
 
-class UploadStopped(Exception):
-    """Tells aiohttp's writer to break the upstream connection; the capture knows the cause."""
-
-
-class Upload(Payload):
-    """aiohttp payload that reads the client's body from ASGI messages while it writes them upstream."""
-
-    _autoclose = True
+class Upload:
+    """The client's body as the upstream connection asks for it, read from ASGI messages."""
 
     def __init__(self, capture: Capture, receive: Receive, limits: Limits, arrived: Callable[[], None]) -> None:
         """`arrived` is called once, when the last byte has come."""
-        super().__init__(None, content_type="application/octet-stream")
         self._capture = capture
         self._receive = receive
         self._limits = limits
         self._arrived = arrived
+        self._first = b""
 
     async def begin(self) -> None:
         """Waits for the first body message; most bodies are complete with it. Raises ClientGone or Rejected."""
-        await self._next()
-        if self._capture.upload_complete:
-            self._size = self._capture.request.size
+        self._first = await self._next()
 
     @property
     def replayable(self) -> bool:
@@ -42,29 +31,30 @@ class Upload(Payload):
         return self._capture.request.whole
 
     @property
+    def complete(self) -> bool:
+        """Whether its last byte has arrived."""
+        return self._capture.upload_complete
+
+    @property
     def empty(self) -> bool:
         """Whether the client sent no body at all."""
         return self._capture.upload_complete and self._capture.request.size == 0
 
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return b"".join(self._capture.request.chunks).decode(encoding, errors)
+    def so_far(self) -> Sequence[bytes]:
+        """What has arrived: of a body that is not kept whole, and so never sent twice, the first message."""
+        return self._capture.request.chunks if self._capture.request.whole else (self._first,)
 
-    async def write(self, writer: AbstractStreamWriter) -> None:
-        capture = self._capture
-        for chunk in tuple(capture.request.chunks):
-            await writer.write(chunk)
-        while not capture.upload_complete:
-            try:
-                chunk = await self._next()
-            except RelayError as cause:
-                capture.abort(cause)
-                raise UploadStopped from cause
-            if chunk:
-                await writer.write(chunk)
-        sent(capture, self._limits)
+    async def more(self) -> bytes | None:
+        """The next bytes; None when the body breaks off, which ends the request."""
+        try:
+            return await self._next()
+        except RelayError as cause:
+            self._capture.abort(cause)
+            return None
 
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        await self.write(writer)
+    def sent(self) -> None:
+        """Notes that the last byte was handed over."""
+        sent(self._capture, self._limits)
 
     async def _next(self) -> bytes:
         capture = self._capture

@@ -14,7 +14,7 @@ from tests.cli.commands import HOME, Done, command
 
 @pytest.mark.parametrize("arguments", [("--version",), ("config", "check"), ("completion", "zsh"), ("-h",)])
 def test_small_commands_load_none_of_the_heavy_parts(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    heavy = {"uvicorn", "aiohttp", "opentelemetry", "jinja2", "httpx", "genai_prices", "starlette", "asyncio"}
+    heavy = {"uvicorn", "httptools", "opentelemetry", "jinja2", "httpx", "genai_prices", "starlette", "asyncio"}
     program = (
         "import atexit, sys\n"
         f"atexit.register(lambda: print('loaded', *sorted({heavy!r} & sys.modules.keys())))\n"

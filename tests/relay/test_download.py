@@ -15,8 +15,8 @@ from proxy.relay import download
 from proxy.relay.errors import ClientGone
 from proxy.settings.shape import Relay as Limits
 from tests.kit.process import wait
-from tests.kit.raw import post
-from tests.kit.upstream import Talk
+from tests.kit.raw import MESSAGES, post
+from tests.kit.upstream import DELTA, START, Talk
 from tests.relay.conftest import Relayed
 from tests.relay.test_finish import captured
 
@@ -108,3 +108,30 @@ def test_a_request_that_lasts_has_an_open_row_with_its_body(relayed: Relayed, pa
         wait(lambda: [row["size"] for row in relayed.proxy.rows(OPEN_BODIES)] == [30], "the body in the open row")
         answer.set()
         assert connection.reply().status == 200
+
+
+def test_a_stream_that_ends_without_message_stop_is_truncated_for_us_and_clean_for_the_client(relayed: Relayed) -> None:
+    """D5"""
+    relayed.upstream.script = lambda talk: talk.stream([START, DELTA])
+    reply = relayed.ask(MESSAGES)
+    assert reply.ended
+    row = relayed.proxy.exchange(reply.request_id)
+    assert (row["outcome"], row["usage_source"]) == ("truncated", "partial")
+
+
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+def test_an_answer_that_has_no_body_is_whole_without_one(relayed: Relayed, status: str) -> None:
+    relayed.upstream.script = lambda talk: talk.send(f"HTTP/1.1 {status}\r\nx-a: b\r\n\r\n".encode())
+    reply = relayed.ask(MESSAGES)
+    assert reply.status == int(status[:3])
+    assert relayed.proxy.exchange(reply.request_id)["outcome"] == "ok"
+
+
+def test_an_error_inside_a_200_is_its_own_outcome(relayed: Relayed) -> None:
+    """N-8, F-29"""
+    event = b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
+    relayed.upstream.script = lambda talk: talk.stream([START, event])
+    reply = relayed.ask(MESSAGES)
+    assert reply.body == START + event
+    row = relayed.proxy.exchange(reply.request_id)
+    assert (row["outcome"], row["error_type"], row["status"]) == ("error_in_stream", "overloaded_error", 200)

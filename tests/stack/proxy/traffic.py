@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from itertools import product
 
-import aiohttp
+import httpx
 
 from proxy.demo.traffic import play
 from tests.kit import laws, raw
@@ -90,13 +90,13 @@ async def _round(base_url: str, number: int) -> None:
 
 async def _send_all(base_url: str, calls: list[Call], number: int) -> None:
     waiting = iter(enumerate(calls))
-    connector, limit = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(30)
-    async with aiohttp.ClientSession(connector=connector, timeout=limit) as client, asyncio.TaskGroup() as group:
+    limits = httpx.Limits(max_connections=_AT_ONCE)
+    async with httpx.AsyncClient(timeout=30, limits=limits, trust_env=False) as client, asyncio.TaskGroup() as group:
         for _ in range(_AT_ONCE):
             group.create_task(_send(client, base_url, waiting, number))
 
 
-async def _send(client: aiohttp.ClientSession, base_url: str, waiting: Iterator[tuple[int, Call]], number: int) -> None:
+async def _send(client: httpx.AsyncClient, base_url: str, waiting: Iterator[tuple[int, Call]], number: int) -> None:
     for position, (path, model, scene, streamed, credential) in waiting:
         body = {
             "model": model,
@@ -107,6 +107,5 @@ async def _send(client: aiohttp.ClientSession, base_url: str, waiting: Iterator[
         }
         headers = {**credential, "x-demo-scene": scene, "anthropic-version": "2023-06-01"}
         # What is cut off arrives as an error, here as at everybody's.
-        with contextlib.suppress(aiohttp.ClientPayloadError, aiohttp.ServerDisconnectedError):
-            async with client.post(f"{base_url}{path}/v1/messages", json=body, headers=headers) as answer:
-                await answer.read()
+        with contextlib.suppress(httpx.RemoteProtocolError, httpx.ReadError):
+            await client.post(f"{base_url}{path}/v1/messages", json=body, headers=headers)

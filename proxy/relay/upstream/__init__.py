@@ -1,0 +1,8 @@
+"""The upstream side: a thin HTTP/1.1 client whose every answer is either unambiguous or refused."""
+
+from __future__ import annotations
+
+from proxy.relay.upstream.client import Client, Connecting
+from proxy.relay.upstream.connection import Response
+
+__all__ = ["Client", "Connecting", "Response"]
