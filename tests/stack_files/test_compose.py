@@ -10,7 +10,7 @@ import pytest
 from proxy.settings.file import DEFAULT_NAME
 from proxy.settings.load import load
 from proxy.settings.shape import Settings
-from proxy.supervisor.supervise import OBSERVER_PATIENCE_S, RELAY_MARGIN_S
+from proxy.supervisor.family import OBSERVER_PATIENCE_S, RELAY_MARGIN_S
 from tests.stack_files.reading import (
     ROOT,
     Service,
