@@ -6,8 +6,10 @@ messages themselves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import chain
+from operator import attrgetter
 from typing import cast
 
 import msgspec
@@ -25,46 +27,49 @@ _DENSE_BYTES_PER_OBJECT = 16
 """Bodies that consist of empty objects would take ten times their size; real ones have over 40 bytes per brace."""
 
 
+_MISSING = msgspec.Raw()
+
+
 class _Body(msgspec.Struct):
     """The fields that are read; each may be missing or of any type."""
 
     model: object = None
     stream: object = None
     metadata: object = None
-    messages: msgspec.Raw = msgspec.Raw()
-    input: msgspec.Raw = msgspec.Raw()
-    tools: msgspec.Raw = msgspec.Raw()
-    max_tokens: msgspec.Raw = msgspec.Raw()
-    max_completion_tokens: msgspec.Raw = msgspec.Raw()
-    max_output_tokens: msgspec.Raw = msgspec.Raw()
-    thinking: msgspec.Raw = msgspec.Raw()
-    output_config: msgspec.Raw = msgspec.Raw()
-    reasoning: msgspec.Raw = msgspec.Raw()
-    reasoning_effort: msgspec.Raw = msgspec.Raw()
-    verbosity: msgspec.Raw = msgspec.Raw()
-    text: msgspec.Raw = msgspec.Raw()
-    temperature: msgspec.Raw = msgspec.Raw()
-    top_p: msgspec.Raw = msgspec.Raw()
-    top_k: msgspec.Raw = msgspec.Raw()
-    n: msgspec.Raw = msgspec.Raw()
-    seed: msgspec.Raw = msgspec.Raw()
-    stream_options: msgspec.Raw = msgspec.Raw()
-    store: msgspec.Raw = msgspec.Raw()
-    background: msgspec.Raw = msgspec.Raw()
-    truncation: msgspec.Raw = msgspec.Raw()
-    parallel_tool_calls: msgspec.Raw = msgspec.Raw()
-    previous_response_id: msgspec.Raw = msgspec.Raw()
-    encoding_format: msgspec.Raw = msgspec.Raw()
-    dimensions: msgspec.Raw = msgspec.Raw()
-    size: msgspec.Raw = msgspec.Raw()
-    quality: msgspec.Raw = msgspec.Raw()
-    tool_choice: msgspec.Raw = msgspec.Raw()
-    service_tier: msgspec.Raw = msgspec.Raw()
-    speed: msgspec.Raw = msgspec.Raw()
-    inference_geo: msgspec.Raw = msgspec.Raw()
-    cache_control: msgspec.Raw = msgspec.Raw()
-    container: msgspec.Raw = msgspec.Raw()
-    billing_policy: msgspec.Raw = msgspec.Raw()
+    messages: msgspec.Raw = _MISSING
+    input: msgspec.Raw = _MISSING
+    tools: msgspec.Raw = _MISSING
+    max_tokens: msgspec.Raw = _MISSING
+    max_completion_tokens: msgspec.Raw = _MISSING
+    max_output_tokens: msgspec.Raw = _MISSING
+    thinking: msgspec.Raw = _MISSING
+    output_config: msgspec.Raw = _MISSING
+    reasoning: msgspec.Raw = _MISSING
+    reasoning_effort: msgspec.Raw = _MISSING
+    verbosity: msgspec.Raw = _MISSING
+    text: msgspec.Raw = _MISSING
+    temperature: msgspec.Raw = _MISSING
+    top_p: msgspec.Raw = _MISSING
+    top_k: msgspec.Raw = _MISSING
+    n: msgspec.Raw = _MISSING
+    seed: msgspec.Raw = _MISSING
+    stream_options: msgspec.Raw = _MISSING
+    store: msgspec.Raw = _MISSING
+    background: msgspec.Raw = _MISSING
+    truncation: msgspec.Raw = _MISSING
+    parallel_tool_calls: msgspec.Raw = _MISSING
+    previous_response_id: msgspec.Raw = _MISSING
+    encoding_format: msgspec.Raw = _MISSING
+    dimensions: msgspec.Raw = _MISSING
+    size: msgspec.Raw = _MISSING
+    quality: msgspec.Raw = _MISSING
+    tool_choice: msgspec.Raw = _MISSING
+    service_tier: msgspec.Raw = _MISSING
+    speed: msgspec.Raw = _MISSING
+    inference_geo: msgspec.Raw = _MISSING
+    cache_control: msgspec.Raw = _MISSING
+    container: msgspec.Raw = _MISSING
+    billing_policy: msgspec.Raw = _MISSING
 
 
 class _Block(msgspec.Struct, gc=False):
@@ -104,6 +109,8 @@ _PARAMETERS = tuple(
     if name not in ("model", "stream", "metadata", "messages", "input", "tools")
 )
 
+_parameters_of: Callable[[_Body], tuple[msgspec.Raw, ...]] = attrgetter(*_PARAMETERS)
+
 
 @dataclass(frozen=True, slots=True)
 class PromptFacts:
@@ -130,14 +137,14 @@ def prompt_facts(body: bytes, problems: Problems, *, counted: bool) -> PromptFac
     if fields.model is not None and model is None:
         problems.note("model is not a name")
     user_id = fields.metadata.get("user_id") if isinstance(fields.metadata, dict) else None
-    facts = PromptFacts(
+    return PromptFacts(
         readable=True,
         model=model,
         stream=fields.stream if isinstance(fields.stream, bool) else None,
         parameters=_parameters(fields),
         user_id=user_id if isinstance(user_id, str) and len(user_id) <= MAX_USER_ID_CHARS else None,
+        **(_counts(fields, problems) if counted else {}),
     )
-    return _counted(facts, fields, problems) if counted else facts
 
 
 def _usual(body: bytes) -> _Usual | None:
@@ -150,25 +157,26 @@ def _usual(body: bytes) -> _Usual | None:
         return None
 
 
-def _counted(facts: PromptFacts, fields: _Body, problems: Problems) -> PromptFacts:
+def _counts(fields: _Body, problems: Problems) -> dict[str, int | None]:
     if isinstance(fields, _Usual):
-        return _counted_at_once(facts, fields)
+        return _counts_at_once(fields)
     messages = _conversation(fields, problems)
     tools = _elements(fields.tools, "tools", problems)
-    return replace(
-        facts,
-        message_count=None if messages is None else len(messages),
-        tool_count=None if tools is None else len(tools),
-        image_count=None if messages is None else sum(_images(one.content) + _images(one.output) for one in messages),
-    )
+    return {
+        "message_count": None if messages is None else len(messages),
+        "tool_count": None if tools is None else len(tools),
+        "image_count": None
+        if messages is None
+        else sum(_images(one.content) + _images(one.output) for one in messages),
+    }
 
 
-def _counted_at_once(facts: PromptFacts, fields: _Usual) -> PromptFacts:
+def _counts_at_once(fields: _Usual) -> dict[str, int | None]:
     messages: list[_UsualMessage] = fields.messages if isinstance(fields.input, msgspec.UnsetType) else fields.input
     lists = [part for one in messages for part in (one.content, one.output) if type(part) is list]
     blocks: list[_Block] = list(chain.from_iterable(lists))
     images = [_images(block.content, 0) + (block.type in _IMAGES) for block in blocks]
-    return replace(facts, message_count=len(messages), tool_count=len(fields.tools), image_count=sum(images))
+    return {"message_count": len(messages), "tool_count": len(fields.tools), "image_count": sum(images)}
 
 
 def _conversation(fields: _Body, problems: Problems) -> list[_Message] | None:
@@ -204,9 +212,8 @@ def _images(content: msgspec.Raw, depth: int = 1) -> int:
 
 def _parameters(fields: _Body) -> str | None:
     sent: dict[str, Json] = {}
-    for name in _PARAMETERS:
-        raw: msgspec.Raw = getattr(fields, name)
-        if 0 < _size(raw) <= MAX_PARAMETER_BYTES:
+    for name, raw in zip(_PARAMETERS, _parameters_of(fields), strict=True):
+        if raw is not _MISSING and _size(raw) <= MAX_PARAMETER_BYTES:
             value = _scalars(parse(bytes(raw)), 2)
             if value is not None:
                 sent[name] = value

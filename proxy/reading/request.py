@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from proxy.exchange import Headers
 from proxy.reading.encodings import decode, is_encoded
@@ -65,14 +65,12 @@ def request_facts(
     prompt = PromptFacts()
     if body is not None and what in _READ and not _is_form(named):
         prompt = _prompt(body, content_encoding, problems, counted=what in _COUNTED)
-        if what in _STREAMING and prompt.readable:
-            prompt = replace(prompt, stream=bool(prompt.stream))
     account_uuid, session_id = _identity(prompt.user_id)
     return RequestFacts(
         operation=what,
         dialect=dialect,
         model=prompt.model,
-        stream=prompt.stream,
+        stream=bool(prompt.stream) if what in _STREAMING and prompt.readable else prompt.stream,
         parameters=prompt.parameters,
         message_count=prompt.message_count,
         tool_count=prompt.tool_count,
