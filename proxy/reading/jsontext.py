@@ -11,6 +11,8 @@ Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | Non
 Shape = TypeVar("Shape")
 
 _BOM = b"\xef\xbb\xbf"
+_BEGINNINGS = b'{["-0123456789tfn'
+"""What a JSON text can begin with."""
 _LONE_SURROGATE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -57,6 +59,10 @@ def compact(value: Json) -> str | None:
 
 def _second_look(data: bytes, shape: type[Shape], first: Exception) -> Shape:
     """Read what senders get wrong most: a byte order mark, half an emoji, bytes of another encoding."""
+    begun = data.removeprefix(_BOM)[:64].lstrip()
+    if begun and begun[0] not in _BEGINNINGS:
+        # Repairing megabytes that are no text at all would take longer than all the rest of a request.
+        raise _unreadable(first) from first
     text = data.removeprefix(_BOM).decode("utf-8", "replace").encode()
     repaired = _LONE_SURROGATE.sub(rb"\\ufffd", text)
     if not repaired.strip():
