@@ -19,17 +19,19 @@ from tests.kit.upstream import Talk
 
 
 class Sized:
-    """Upstream script: so many random bytes as the request asks for, or one of the known answers."""
+    """Upstream script: so many random bytes (100 to 1 MiB) as the request asks for, or one of the known answers."""
 
     def __init__(self, *known: bytes) -> None:
         self._known = known
+        self._random = os.urandom(1 << 20)
 
     def __call__(self, talk: Talk) -> None:
         """Answer one request."""
         [size], [number] = talk.seen.values(b"x-test-size"), talk.seen.values(b"x-test-known")
         if int(size):
             # Nothing that could be the beginning of JSON, which would be an answer that was cut.
-            talk.answer(b"\xff" + os.urandom(int(size) - 1), content_type="application/octet-stream")
+            own = b"\xff" + os.urandom(99)
+            talk.answer(own + self._random[: int(size) - len(own)], content_type="application/octet-stream")
         else:
             talk.answer(self._known[int(number)])
 

@@ -339,7 +339,7 @@ def test_f15_what_is_purged_is_in_no_file_and_the_proxy_goes_on(tmp_path: Path, 
         assert (done.code, done.err) == (0, "")
         assert answered(proxy, 3, 1_000)
         files = b"".join(path.read_bytes() for path in proxy.data.rglob("*") if path.is_file())
-        assert [reply.body[100:150] in files for reply in replies] == [False] * 6 + [True] * 6
+        assert [reply.body[:90] in files for reply in replies] == [False] * 6 + [True] * 6
         assert [each.encode() in files for each in ids] == [False] * 6 + [True] * 6
         assert stored_bodies(proxy) >= {reply.body for reply in replies[6:]}
         assert stored_bodies(proxy).isdisjoint({reply.body for reply in replies[:6]})

@@ -44,9 +44,11 @@ def upstream() -> Iterator[Upstream]:
 
 
 @contextlib.contextmanager
-def on_disk_of_its_own(folder: Path, upstream: Upstream, megabytes: int) -> Iterator[tuple[Proxy, Path]]:
+def on_disk_of_its_own(
+    folder: Path, upstream: Upstream, megabytes: int, rest: str = ""
+) -> Iterator[tuple[Proxy, Path]]:
     """A proxy whose data folder is a small disk, which takes writes at the speed of memory."""
-    proxy = Proxy(folder, upstream.url, env={"ANTHROPIC_PROXY_RETENTION_RESERVE": "1MiB"})
+    proxy = Proxy(folder, upstream.url, rest=rest, env={"ANTHROPIC_PROXY_RETENTION_RESERVE": "1MiB"})
     with tmpfs(proxy.data, megabytes) as disk, proxy.running():
         yield proxy, disk
 
@@ -196,12 +198,26 @@ def test_f6_a_reader_that_stays_neither_hides_pages_nor_leaves_a_long_log(tmp_pa
         laws.check(proxy)
 
 
-def test_f9_a_recorder_that_stands_still_costs_bounded_memory_bodies_first(tmp_path: Path, upstream: Upstream) -> None:
-    with on_disk_of_its_own(tmp_path, upstream, 800) as (proxy, _):
+def test_f9_a_recorder_that_stands_still_is_not_felt(tmp_path: Path, upstream: Upstream) -> None:
+    proxy = Proxy(tmp_path, upstream.url)
+    with proxy.running():
         assert answered(proxy, 1, 1_000)
+        proxy.finished(1)
+        with stalled(proxy.pid("relay")):
+            assert answered(proxy, 20, 1_000)
+            assert len(proxy.rows()) == 1
+        assert {row["response_capture"] for row in proxy.finished(21)} == {None}
+        laws.check(proxy)
+
+
+def test_f9_what_waits_for_the_recorder_is_bounded_and_bodies_go_first(tmp_path: Path, upstream: Upstream) -> None:
+    with on_disk_of_its_own(tmp_path, upstream, 800, KEPT) as (proxy, disk):
+        assert answered(proxy, 1, 1_000)
+        proxy.finished(1)
         relay = psutil.Process(proxy.pid("relay"))
         before = relay.memory_info().rss
-        with stalled(relay.pid):
+        with closing(sqlite3.connect(disk / "ledger.sqlite3", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
             with ThreadPoolExecutor(4) as clients:
                 asking = [clients.submit(answered, proxy, 10, MEGABYTE) for _ in range(30)]
                 assert all(one.result() for one in asking)

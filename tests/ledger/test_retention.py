@@ -154,3 +154,9 @@ def test_journal_is_kept_for_a_week_and_for_every_signal(folder: Folder, conn: s
     with transaction(conn):
         cursors.set(conn, "logs", 29)
     assert verify(folder) == []
+
+
+def test_a_ledger_a_little_too_large_gives_up_little(folder: Folder, conn: sqlite3.Connection) -> None:
+    _fill(folder, 20, 50_000)
+    [step, *_] = _all(conn, _Keep(max_bytes=used_bytes(conn) - 60_000), START_NS)
+    assert 0 < step.bodies < 5
