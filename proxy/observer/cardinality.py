@@ -36,7 +36,7 @@ _VALUES: dict[str, int] = {
     metrics.ORGANIZATION: 1,
     metrics.OUTCOME: len(Outcome),
     metrics.REASON: len(DROP_REASONS),
-    metrics.RULE: len(KINDS) + MOST_RULES + 1,
+    metrics.RULE: len(KINDS) + MOST_RULES + 2,
     metrics.SCOPE: 4,
     metrics.SIGNAL: 3,
     metrics.STATUS_CODE: _STATUSES + _OTHER + _NONE,

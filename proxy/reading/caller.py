@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+from base64 import b64decode
 from urllib.parse import unquote_plus
 
 from proxy.exchange import Headers
@@ -59,6 +60,7 @@ def secrets(headers: Headers, query: str | None = None) -> tuple[str, ...]:
             found.update((cookie, None) for cookie in cookies if len(cookie) >= _MIN_COOKIE_CHARS)
         elif is_credential(name):
             found[bare(value)] = None
+            found[_password(value)] = None
     for part in re.split("[&;]", query or ""):
         parameter, _, value = part.partition("=")
         if is_secret_parameter(unquote_plus(parameter)):
@@ -70,6 +72,16 @@ def secrets(headers: Headers, query: str | None = None) -> tuple[str, ...]:
 def bare(value: str) -> str:
     """Return the value of a credential header without its scheme."""
     return _SCHEME.sub("", value.strip(), count=1).strip()
+
+
+def _password(value: str) -> str:
+    """The password of a `Basic` credential; empty for any other: https://www.rfc-editor.org/rfc/rfc7617#section-2"""
+    if value.strip()[:6].lower() != "basic ":
+        return ""
+    try:
+        return b64decode(bare(value), validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def digest(text: str, salt: bytes) -> str:

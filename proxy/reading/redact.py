@@ -16,11 +16,13 @@ from urllib.parse import quote, unquote_plus
 from proxy.exchange import Headers
 from proxy.reading.caller import bare, digest, is_credential, is_secret_parameter
 from proxy.reading.encodings import decode, encode, is_encoded
-from proxy.reading.redact_scan import Scanner
+from proxy.reading.redact_scan import MOST_TORN, WORD, Scanner
 from proxy.reading.redact_stream import cuts, deltas
 
 CALLER = "caller"
 """The rule by which a caller's own credential is masked outside its header."""
+TORN = "torn"
+"""The rule by which the beginning of a secret is removed where a body breaks off inside it."""
 MIN_SECRET_CHARS = 8
 """Shorter values turn up by chance; masking those would damage what is stored."""
 MIN_SHORT_CHARS = 4
@@ -28,8 +30,6 @@ MIN_SHORT_CHARS = 4
 _MIN_HIDDEN_CHARS = 12
 _KEPT_HEADERS, _KEPT_QUERIES, _KEPT_CHARS = 128, 16, 512
 """Most headers of a caller are the same from request to request; their masked form is kept when it is short."""
-_TORN_BYTES = 4096
-_WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_.~%-"
 _PARAMETER = re.compile("[^&;]+")
 """Parts of a query; some servers take `;` for `&`."""
 _KNOWN_PREFIX = re.compile(
@@ -64,7 +64,7 @@ class Redactor:
     def __init__(self, secrets: Iterable[str], salt: bytes, scanner: Scanner | None = None) -> None:
         """`secrets` are the caller's; without a scanner nothing but them is looked for."""
         self._salt = salt
-        self._find = scanner.find if scanner is not None else _nothing
+        self._scanner = scanner
         self._masks: dict[bytes, bytes] = {}
         self._words: list[tuple[re.Pattern[bytes], bytes]] = []
         self._kept = lru_cache(_KEPT_HEADERS)(self._header)
@@ -127,27 +127,29 @@ class Redactor:
 
     def whole_words(self, data: bytes) -> bytes:
         """Return the head of a body without the word that its limit cut, which may be a part of any secret."""
-        tail = data[-_TORN_BYTES:]
-        return data[: len(data) - len(tail) + len(tail.rstrip(_WORD))]
+        tail = data[-MOST_TORN:]
+        return data[: len(data) - len(tail) + len(tail.rstrip(WORD))]
 
     def _body(self, data: bytes, torn: bool) -> Masked:
         masked = self._masked(data, self._across_deltas(data))
-        if torn:
-            length = self._torn(masked.data)
-            if length:
-                found = Counter(masked.found)
-                found[CALLER] += 1
-                edits = (*(masked.edits or ()), (len(data) - length, len(data), 0))
-                return Masked(masked.data[:-length], dict(found), edits)
+        length = self._torn(masked.data) if torn else 0
+        if length:
+            found = Counter(masked.found)
+            found[TORN] += 1
+            edits = (*(masked.edits or ()), (len(data) - length, len(data), 0))
+            return Masked(masked.data[:-length], dict(found), edits)
         return masked
 
     def _torn(self, data: bytes) -> int:
         """How many bytes at the end are the beginning of a secret."""
+        begun = None if self._scanner is None else self._scanner.begun(data)
+        longest = 0 if begun is None else len(data) - begun
         for form in self._masks:
             for length in range(min(len(form) - 1, len(data)), MIN_SECRET_CHARS - 1, -1):
                 if data.endswith(form[:length]):
-                    return length
-        return 0
+                    longest = max(longest, length)
+                    break
+        return longest
 
     def _masked(self, data: bytes, more: Iterable[_Span] = ()) -> Masked:
         spans = [*more, *self._spans(data)]
@@ -172,7 +174,7 @@ class Redactor:
         for word, mask in self._words:
             for match in word.finditer(data):
                 yield _Span(*match.span(), mask, CALLER)
-        for start, end, rule in self._find(data):
+        for start, end, rule in self._scanner.find(data) if self._scanner is not None else ():
             secret = data[start:end].decode("utf-8", "surrogateescape")
             yield _Span(start, end, self.mask(secret).encode(), rule)
 
@@ -203,10 +205,6 @@ class Redactor:
         if value and is_secret_parameter(unquote_plus(name)):
             return f"{name}={self.mask(unquote_plus(value))}"
         return self.text(name, found) + equals + self.text(value, found)
-
-
-def _nothing(data: bytes) -> list[tuple[int, int, str]]:
-    return []
 
 
 def _joined(spans: Sequence[_Span]) -> Iterator[_Span]:

@@ -21,6 +21,9 @@ PIECE_BYTES = 1024 * 1024
 _BARE = (b"sk-", b"SG.", b"hf_")
 """Prefixes that are found with the byte before them only."""
 _LONGEST_ANCHOR = max(len(anchor) for kind in KINDS for anchor in kind.anchors)
+WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_.~%-"
+MOST_TORN = 4096
+"""Bytes at the end of a body that breaks off which may be one secret."""
 LONGEST_BEFORE = 256
 """Bytes of a secret that begins before its anchor, from there on."""
 RULE_PIECE_BYTES = 4096
@@ -76,6 +79,13 @@ class Scanner:
         for name, pattern in self._rules.items():
             found += self._of_rule(data, name, pattern, latest)
         return found
+
+    def begun(self, data: bytes) -> int | None:
+        """Where the last word of a body that breaks off begins to look like a secret; None when it does not."""
+        word = data[-MOST_TORN:].rstrip(WORD)
+        start = max(0, len(data) - MOST_TORN + len(word) - 1 if len(data) > MOST_TORN else len(word) - 1)
+        hits = [hit[1] for group, _ in self._groups for hit in group.find_matches_as_indexes(data[start:])]
+        return start + min(hits) if hits else None
 
     def _hurry(self, latest: float) -> None:
         if self._clock() > latest:

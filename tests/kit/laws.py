@@ -20,6 +20,8 @@ from tests.kit.process import Proxy, wait
 
 CANARY = "canary7f3a91d2c4"
 """Part of every secret that the tests send."""
+SPELLINGS = (CANARY.encode(), *(base64.b64encode(b"x" * before + CANARY.encode())[4:-4] for before in range(3)))
+"""As it is, and what of it stands inside base64 wherever it begins."""
 API_KEY = f"sk-ant-api03-{CANARY}-AAAA"
 OAUTH_TOKEN = f"sk-ant-oat01-{CANARY}-BBBB"
 
@@ -41,18 +43,17 @@ def _delivered_what_was_received(proxy: Proxy) -> None:
 
 
 def _no_canary(proxy: Proxy, payloads: Iterable[bytes]) -> None:
-    places = _files(proxy.data)
+    places = files(proxy.data)
     places["output"] = proxy.said().encode()
     places["/metrics"] = proxy.metrics().encode() if _alive(proxy) else b""
-    places["bodies"] = _bodies(Folder(proxy.data))
+    places["bodies"] = stored_bodies(Folder(proxy.data))
     places["otlp"] = b"\n".join(payloads)
-    spellings = (CANARY.encode(), base64.b64encode(CANARY.encode())[:-2])
-    found = [name for name, data in places.items() for spelling in spellings if spelling in data]
+    found = [name for name, data in places.items() for spelling in SPELLINGS if spelling in data]
     assert not found, f"a secret stands in {found}"
 
 
-def _files(folder: Path) -> dict[str, bytes]:
-    """Every file there is; locks and counters of dead processes may vanish meanwhile."""
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder by its path; locks and counters of dead processes may vanish meanwhile."""
     found: dict[str, bytes] = {}
     for path in folder.rglob("*"):
         with contextlib.suppress(FileNotFoundError, IsADirectoryError):
@@ -64,7 +65,8 @@ def _alive(proxy: Proxy) -> bool:
     return proxy._process is not None and proxy._process.poll() is None
 
 
-def _bodies(folder: Folder) -> bytes:
+def stored_bodies(folder: Folder) -> bytes:
+    """Every stored body, without the compression it is stored with."""
     with contextlib.closing(reader(folder.ledger)) as conn:
         whole = [b"".join(b"".join(unpacked(part)) for part in parts()) for *_, parts in contents(conn)]
         fields = [str(headers.unpack(row[0])).encode() for row in conn.execute("SELECT hops FROM headers")]

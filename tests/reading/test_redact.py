@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.reading.caller import digest
+from proxy.reading.caller import digest, secrets
 from proxy.reading.encodings import decode, encode
 from proxy.reading.redact import Redactor
 from proxy.reading.redact_scan import Scanner
@@ -236,3 +236,30 @@ def test_the_longer_of_two_secrets_in_one_place_is_masked_once() -> None:
         f'{{"password": "{mask}"}}'.encode(),
         {"caller": 1},
     )
+
+
+@pytest.mark.parametrize(
+    ("body", "stored"),
+    [
+        (b"you sent own-credential-0123", b"you sent "),
+        (b'{"text":"token ghp_abcdefgh', b'{"text":"token '),
+        (b'{"text":"a word', b'{"text":"a word'),
+        (b"x" * 5000 + b" glpat-abc", b"x" * 5000 + b" "),
+        (b"ghp_abc", b""),
+    ],
+    ids=["own", "known kind", "none", "long", "alone"],
+)
+@pytest.mark.parametrize("coding", [None, "gzip"])
+def test_the_beginning_of_a_secret_at_a_torn_end_goes(body: bytes, stored: bytes, coding: str | None) -> None:
+    """L5, C12"""
+    redactor = Redactor(["own-credential-0123456789"], SALT, SCANNER)
+    masked = redactor.body(encode(body, coding), coding, torn=True)
+    assert decode(masked.data, coding).data == stored
+    assert masked.found == ({} if stored == body else {"torn": 1})
+
+
+def test_the_password_of_basic_authentication_is_a_secret_of_the_caller() -> None:
+    """H1"""
+    value = "Basic " + base64.b64encode(b"someone:their-password-1").decode()
+    assert "their-password-1" in secrets((("authorization", value),))
+    assert secrets((("authorization", "Basic no-base64!"),)) == ("no-base64!",)

@@ -98,7 +98,7 @@ def test_a_secret_that_the_upstreams_end_cuts_is_not_stored_in_part() -> None:
     made = stored_bodies(capture, REDACTOR, kept=True, failed=lambda: None, torn=True)
     answer = made.bodies[Hop.UPSTREAM_RESPONSE]
     assert isinstance(answer, Body)
-    assert (answer.chunks, answer.redacted, made.found) == ((b"you sent ",), True, {"caller": 1})
+    assert (answer.chunks, answer.redacted, made.found) == ((b"you sent ",), True, {"torn": 1})
 
 
 class Failing(Redactor):
