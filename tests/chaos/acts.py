@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -19,6 +18,8 @@ from tests.kit.process import Proxy
 from tests.receiver import Receiver, Reply
 
 DAY_S = 86_400
+BACKLOG_S = 5.0
+"""How long after a trouble of the ledger its writers may still work off what waits."""
 
 
 @dataclass
@@ -33,17 +34,26 @@ class Stage:
     kills: list[tuple[float, float | None]] = field(default_factory=list)
     """When a relay was killed, and since when its ledger could not be written at that time; monotonic."""
     unwritable_since: float | None = None
-    """When the ledger became unwritable; None while it can be written."""
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    """When the ledger became unwritable, if it is or was until just now."""
+    writable_again: float = float("-inf")
 
     @contextlib.contextmanager
     def unwritable(self) -> Iterator[None]:
         """Notes that nothing can be committed now."""
-        self.unwritable_since = time.monotonic()
+        if self.unwritable_since is None or time.monotonic() > self.writable_again + BACKLOG_S:
+            self.unwritable_since = time.monotonic()
+        self.writable_again = float("inf")
         try:
             yield
         finally:
-            self.unwritable_since = None
+            self.writable_again = time.monotonic()
+
+    def kill_a_relay(self) -> None:
+        """kill -9 of one of them, noted with what it can have taken."""
+        now = time.monotonic()
+        behind = now < self.writable_again + BACKLOG_S
+        self.kills.append((now, self.unwritable_since if behind else None))
+        self.proxy.kill(self.a_relay())
 
     def a_relay(self) -> str:
         """One of the relay processes."""
@@ -149,8 +159,7 @@ def observer_killed(stage: Stage) -> Iterator[None]:
 def relay_killed(stage: Stage) -> Iterator[None]:
     """kill -9 of a relay."""
     with contextlib.suppress(KeyError, ProcessLookupError):
-        stage.kills.append((time.monotonic(), stage.unwritable_since))
-        stage.proxy.kill(stage.a_relay())
+        stage.kill_a_relay()
     yield
 
 

@@ -59,8 +59,10 @@ def _behind(stage: Stage) -> int:
 def _lost(stage: Stage, crowd: Crowd, rows: Mapping[str, Row]) -> int:
     """L2: who was answered has a row, unless a kill took what could not be committed before it."""
     missing = [heard for heard in crowd.heard if heard.request_id and heard.request_id not in rows]
-    unexplained = [heard.nonce for heard in missing if not any(_taken(heard, *kill) for kill in stage.kills)]
-    assert unexplained == [], f"{len(unexplained)} answered requests have no record: {unexplained[:5]}"
+    unexplained = [heard for heard in missing if not any(_taken(heard, *kill) for kill in stage.kills)]
+    assert unexplained == [], (
+        f"{len(unexplained)} of {len(crowd.heard)} have no record: {unexplained[:3]}; kills: {stage.kills}"
+    )
     return len(missing)
 
 
