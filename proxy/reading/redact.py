@@ -132,7 +132,8 @@ class Redactor:
 
     def _body(self, data: bytes, torn: bool) -> Masked:
         masked = self._masked(data, self._across_deltas(data))
-        length = self._torn(masked.data) if torn else 0
+        behind = len(data) - (masked.edits[-1][1] if masked.edits else 0)
+        length = min(self._torn(masked.data), behind) if torn else 0
         if length:
             found = Counter(masked.found)
             found[TORN] += 1
@@ -203,7 +204,7 @@ class Redactor:
     def _parameter(self, part: str, found: Counter[str]) -> str:
         name, equals, value = part.partition("=")
         if value and is_secret_parameter(unquote_plus(name)):
-            return f"{name}={self.mask(unquote_plus(value))}"
+            return f"{self.text(name, found)}={self.mask(unquote_plus(value))}"
         return self.text(name, found) + equals + self.text(value, found)
 
 

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from proxy.exchange import Hop
+from proxy.ledger.connect import reader
+from proxy.ledger.queries import headers
 from tests.kit import laws
 from tests.kit.process import Proxy, Row, wait
 from tests.kit.raw import Connection, Reply
@@ -55,6 +58,14 @@ def fresh(installation: Relayed) -> Iterator[Fresh]:
     [newest] = installation.proxy.rows("SELECT max(request_id) AS request_id FROM exchanges")
     yield Fresh(installation.proxy, installation.upstream, newest["request_id"] or "")
     laws.check(installation.proxy)
+
+
+def client_headers(proxy: Proxy, reply: Reply) -> list[tuple[str, str]]:
+    """The client's headers as the ledger has them, once the request is over."""
+    assert reply.request_id is not None
+    proxy.exchange(reply.request_id)
+    with contextlib.closing(reader(proxy.data / "ledger.sqlite3")) as conn:
+        return list(headers(conn, reply.request_id)[Hop.CLIENT_REQUEST])
 
 
 def chunks(parts: list[bytes]) -> bytes:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from proxy.ledger.headers import unpack
-from tests.faults.parsers import HOST, PARSERS, fresh, refused, running
+from tests.faults.parsers import HOST, PARSERS, client_headers, fresh, refused, running
 from tests.kit.laws import API_KEY, OAUTH_TOKEN
 from tests.kit.raw import get, post
 from tests.kit.upstream import Upstream
@@ -80,7 +78,8 @@ def test_a8_whatever_target_is_asked_for_the_configured_upstream_gets_it_unchang
         reply = relayed.ask(get(target))
         assert reply.status in (200, 400)
         if reply.status == 200:
-            assert relayed.last.line.rstrip(b"?") == f"GET {target.rstrip('?')} HTTP/1.1".encode()
+            kept = target[:-1] if target.find("?") == len(target) - 1 else target
+            assert relayed.last.line == f"GET {kept} HTTP/1.1".encode()
             assert relayed.last.values(b"host") == [f"127.0.0.1:{relayed.upstream.port}".encode()]
         else:
             assert relayed.upstream.seen == []
@@ -191,9 +190,5 @@ def test_a24_repeated_headers_keep_number_order_case_of_values_and_emptiness(rel
     ]
     kept = [pair for pair in reply.headers if pair[0].lower() in (b"set-cookie", b"x-none")]
     assert kept == [(b"Set-Cookie", b"a"), (b"set-cookie", b"B"), (b"X-None", b"")]
-    relayed.proxy.exchange(reply.request_id)
-    [headers] = relayed.proxy.rows("SELECT hops FROM headers WHERE request_id = ?", reply.request_id)
-    sent = [
-        tuple(pair) for pair in json.loads(unpack(headers["hops"]))["client_request"] if pair[0] == "anthropic-beta"
-    ]
-    assert [value for _, value in sent] == ["a", "B,c", "d"]
+    sent = [value for name, value in client_headers(relayed.proxy, reply) if name == "anthropic-beta"]
+    assert sent == ["a", "B,c", "d"]

@@ -51,6 +51,11 @@ TOKENS = (
 
 
 @cache
+def _variables() -> list[str]:
+    return [key.variable for key in all_keys()]
+
+
+@cache
 def _folder() -> Path:
     return Path(tempfile.mkdtemp())
 
@@ -60,7 +65,7 @@ def check(data: bytes) -> None:
     text, *variables = fields(data, 7)
     path = _folder() / "anthropic-proxy.toml"
     path.write_bytes(text)
-    known = [key.variable for key in all_keys()]
+    known = _variables()
     environ = {
         known[value[0] % len(known)].replace("<NAME>", "A"): value[1:].decode("utf-8", "surrogateescape")
         for value in variables
