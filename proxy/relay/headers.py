@@ -39,26 +39,31 @@ _ABOUT_THE_CLIENT = frozenset(
 """What proxies in front of this one note: no business of the upstream's, and free for anyone to invent."""
 _NOT_FORWARDED = HOP_BY_HOP | _ABOUT_THE_CLIENT | {b"host", b"expect"}
 _NOT_FORWARDED_PREFIXES = (b"x-proxy-", b"x-forwarded-")
-_OURS = frozenset((b"x-proxy-request-id", b"x-proxy-error"))
+_NOT_RETURNED = HOP_BY_HOP | {b"x-proxy-request-id", b"x-proxy-error"}
 
 
 def forwarded(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
     """The client's fields as they go upstream; control fields `x-proxy-*`, `Host` and its address stay here."""
-    dropped = _NOT_FORWARDED | _listed(headers)
+    dropped = _dropped(_NOT_FORWARDED, [name for name, _ in headers], headers)
     return [field for field in headers if field[0] not in dropped and not field[0].startswith(_NOT_FORWARDED_PREFIXES)]
 
 
 def returned(headers: RawHeaders, request_id: bytes) -> list[tuple[bytes, bytes]]:
     """The upstream's fields as they go to the client, names in their own case, plus our request id."""
-    dropped = HOP_BY_HOP | _OURS | _listed((name.lower(), value) for name, value in headers)
-    kept = [(name, value) for name, value in headers if name.lower() not in dropped]
+    lowered = [name.lower() for name, _ in headers]
+    dropped = _dropped(_NOT_RETURNED, lowered, headers)
+    kept = [field for name, field in zip(lowered, headers, strict=True) if name not in dropped]
     kept.append((b"x-proxy-request-id", request_id))
     return kept
 
 
 def first(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:
     """The first value of a field, whatever its case; `wanted` in lower case."""
-    return next((value for name, value in headers if name.lower() == wanted), None)
+    length = len(wanted)
+    for name, value in headers:
+        if len(name) == length and name.lower() == wanted:
+            return value
+    return None
 
 
 def text(headers: RawHeaders) -> tuple[tuple[str, str], ...]:
@@ -76,7 +81,9 @@ def _text(value: bytes) -> str:
         return value.decode("latin-1")
 
 
-def _listed(headers: Iterable[tuple[bytes, bytes]]) -> frozenset[bytes]:
-    """Fields that `Connection` declares to be for this hop only."""
-    listed = [value for name, value in headers if name == b"connection"]
-    return frozenset(name.strip().lower() for value in listed for name in value.split(b","))
+def _dropped(always: frozenset[bytes], lowered: Sequence[bytes], headers: RawHeaders) -> frozenset[bytes]:
+    """`always`, and the fields that `Connection` declares to be for this hop only."""
+    if b"connection" not in lowered:
+        return always
+    listed = [value for name, (_, value) in zip(lowered, headers, strict=True) if name == b"connection"]
+    return always | {name.strip().lower() for value in listed for name in value.split(b",")}

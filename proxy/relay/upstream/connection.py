@@ -90,7 +90,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
-        self.reset = exc is not None
+        self.reset = exc is not None and self._failure is None
         self._wake()
         self.resume_writing()
 
@@ -122,9 +122,9 @@ class Connection(asyncio.Protocol):
             else:
                 uploading = self._upload(head, body, chunked=chunked)
             while not answer.begun:
-                if self.closed or self._failure is not None:
+                if self.failed:
                     raise ConnectionLost(self._failure.heard if self._failure else None)
-                await self._arrival()
+                await self.arrival()
         except BaseException:
             if uploading is not None:
                 uploading.cancel()
@@ -164,39 +164,32 @@ class Connection(asyncio.Protocol):
         if self._drained is not None:
             await self._drained
 
-    async def _arrival(self) -> None:
-        """Waits until something has come or the connection has ended."""
-        self._waiter = self._loop.create_future()
-        await self._waiter
-
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    async def read(self, answer: Answer) -> bytes:
-        """See `Response.read`."""
-        while True:
-            taken = answer.take()
-            if self._held_back:
-                self._held_back = False
-                self._transport.resume_reading()
-            if taken or answer.ended:
-                return taken
-            if self.closed or self._failure is not None:
-                raise UpstreamTruncated(
-                    "the upstream's answer broke off.",
-                    error_type="reset" if self.reset and self._failure is None else "truncated",
-                )
-            await self._arrival()
+    def arrival(self) -> asyncio.Future[None]:
+        """Done when something has come or the connection has ended; one at a time."""
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
+
+    def taken(self) -> None:
+        """What had arrived was taken: the upstream need not be held back any longer."""
+        if self._held_back:
+            self._held_back = False
+            self._transport.resume_reading()
+
+    @property
+    def failed(self) -> bool:
+        """Whether nothing more can come."""
+        return self.closed or self._failure is not None
 
     def finish(self) -> None:
         """The present answer was taken whole: what comes from now on, nobody asked for."""
         self._answer = None
         self.used = True
-        if self._held_back:
-            self._held_back = False
-            self._transport.resume_reading()
+        self.taken()
 
 
 class Response:
@@ -219,7 +212,15 @@ class Response:
 
         Raises UpstreamTruncated when the body ends before its framing says so.
         """
-        return await self._connection.read(self._answer)
+        answer, connection = self._answer, self._connection
+        while not answer.pieces and not answer.ended:
+            if connection.failed:
+                error_type = "reset" if connection.reset else "truncated"
+                raise UpstreamTruncated("the upstream's answer broke off.", error_type=error_type)
+            await connection.arrival()
+        taken = answer.take()
+        connection.taken()
+        return taken
 
     @property
     def ended(self) -> bool:
