@@ -152,7 +152,7 @@ class Redactor:
                     break
         return longest
 
-    def _masked(self, data: bytes, more: Iterable[_Span] = ()) -> Masked:
+    def _masked(self, data: bytes, more: Sequence[_Span] = ()) -> Masked:
         spans = [*more, *self._spans(data)]
         if not spans:
             return Masked(data, {})
@@ -166,25 +166,31 @@ class Redactor:
             at = span.end
         return Masked(b"".join([*parts, data[at:]]), dict(found), tuple(edits))
 
-    def _spans(self, data: bytes) -> Iterator[_Span]:
+    def _spans(self, data: bytes) -> list[_Span]:
+        spans: list[_Span] = []
         for form, mask in self._masks.items():
             at = data.find(form)
             while at >= 0:
-                yield _Span(at, at + len(form), mask, CALLER)
+                spans.append(_Span(at, at + len(form), mask, CALLER))
                 at = data.find(form, at + len(form))
         for word, mask in self._words:
-            for match in word.finditer(data):
-                yield _Span(*match.span(), mask, CALLER)
+            spans += [_Span(*match.span(), mask, CALLER) for match in word.finditer(data)]
         for start, end, rule in self._scanner.find(data) if self._scanner is not None else ():
             secret = data[start:end].decode("utf-8", "surrogateescape")
-            yield _Span(start, end, self.mask(secret).encode(), rule)
+            spans.append(_Span(start, end, self.mask(secret).encode(), rule))
+        return spans
 
-    def _across_deltas(self, data: bytes) -> Iterator[_Span]:
+    def _across_deltas(self, data: bytes) -> list[_Span]:
         """The parts of secrets that are cut over the events of a stream: the first is masked, the rest goes."""
-        hits = list(self._spans(deltas(data)))
-        for hit, parts in zip(hits, cuts(data, [(hit.start, hit.end) for hit in hits]) if hits else (), strict=True):
-            for part in parts:
-                yield _Span(part.start, part.end, hit.mask if part.first else b"", hit.rule if part.first else "")
+        text = deltas(data)
+        hits = self._spans(text) if text else []
+        if not hits:
+            return []
+        return [
+            _Span(part.start, part.end, hit.mask if part.first else b"", hit.rule if part.first else "")
+            for hit, parts in zip(hits, cuts(data, [(hit.start, hit.end) for hit in hits]), strict=True)
+            for part in parts
+        ]
 
     def _header(self, name: str, value: str) -> tuple[tuple[str, str], dict[str, int]]:
         found: Counter[str] = Counter()

@@ -71,10 +71,12 @@ class Scanner:
         """Every secret, in no order; the same one may be found twice. Raises TooSlow."""
         if data.startswith(_BARE):
             return [Found(start - 1, end - 1, rule) for start, end, rule in self.find(b" " + data)]
+        if len(data) <= PIECE_BYTES and not self._rules:
+            return self._of_kinds(data, data, 0)
         latest = self._clock() + LONGEST_S
         found: list[Found] = []
-        for piece, at in _pieces(data):
-            found += self._of_kinds(data, piece, at)
+        for at in range(0, len(data), PIECE_BYTES):
+            found += self._of_kinds(data, data[at : at + PIECE_BYTES + _LONGEST_ANCHOR], at)
             self._hurry(latest)
         for name, pattern in self._rules.items():
             found += self._of_rule(data, name, pattern, latest)
@@ -91,7 +93,9 @@ class Scanner:
         if self._clock() > latest:
             raise TooSlow
 
-    def _of_kinds(self, data: bytes, piece: bytes, at: int) -> Iterator[Found]:
+    def _of_kinds(self, data: bytes, piece: bytes, at: int) -> list[Found]:
+        """Secrets whose anchor stands in a piece of the data, which begins at `at`."""
+        found: list[Found] = []
         for group, owners in self._groups:
             over = 0
             for index, start, _ in group.find_matches_as_indexes(piece):
@@ -101,8 +105,9 @@ class Scanner:
                     secret = _verified(kind, data, at + start)
                     if secret is not None:
                         over = secret.end
-                        yield secret
+                        found.append(secret)
                         break
+        return found
 
     def _of_rule(self, data: bytes, name: str, pattern: re.Pattern[bytes], latest: float) -> Iterator[Found]:
         at = 0
@@ -134,15 +139,6 @@ def _groups(anchors: Iterable[bytes]) -> list[list[bytes]]:
 def _hides(first: bytes, second: bytes) -> bool:
     """Whether `second` can begin inside `first`, so that a search that goes on behind `first` does not see it."""
     return first != second and any(second.startswith(first[at:]) for at in range(1, len(first) - 1))
-
-
-def _pieces(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """The data in steps that overlap by an anchor, each with its place."""
-    if len(data) <= PIECE_BYTES:
-        yield data, 0
-        return
-    for at in range(0, len(data), PIECE_BYTES):
-        yield data[at : at + PIECE_BYTES + _LONGEST_ANCHOR], at
 
 
 def _verified(kind: Kind, data: bytes, anchor: int) -> Found | None:
