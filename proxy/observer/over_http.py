@@ -113,6 +113,8 @@ def judge(signal: Signal, response: requests.Response, body: bytes) -> Reply:
 
 
 def _judge_success(signal: Signal, response: requests.Response, body: bytes) -> Reply:
+    if _broken_off(response, body):
+        return Reply(Verdict.AGAIN, "the answer broke off in its head")
     status, kind = response.status_code, response.headers.get("content-type", "").split(";")[0].strip().lower()
     message = RESPONSES[signal]()
     try:
@@ -125,6 +127,14 @@ def _judge_success(signal: Signal, response: requests.Response, body: bytes) -> 
     except (DecodeError, json_format.ParseError):
         return Reply(Verdict.MISCONFIGURED, f"status {status}, but no OTLP reply", status)
     return taken(signal, message, status)
+
+
+def _broken_off(response: requests.Response, body: bytes) -> bool:
+    """Whether the head of an answer ended early, which http.client takes for its end."""
+    head = getattr(getattr(response.raw, "_original_response", None), "msg", None)
+    framed = {"content-length", "transfer-encoding"} & {name.lower() for name in response.headers}
+    silent = not body and not framed and response.status_code != HTTPStatus.NO_CONTENT
+    return silent or bool(getattr(head, "defects", None))
 
 
 def _read(response: requests.Response) -> bytes:
