@@ -167,11 +167,12 @@ def _suspended(choose: Callable[[Stage], str]) -> Act:
     @contextlib.contextmanager
     def act(stage: Stage) -> Iterator[None]:
         number = stage.proxy.run["processes"].get(choose(stage))
-        _tell(number, signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            _tell(number, signal.SIGCONT)
+        with stage.unwritable():  # it may be stopped while it writes
+            _tell(number, signal.SIGSTOP)
+            try:
+                yield
+            finally:
+                _tell(number, signal.SIGCONT)
 
     return act
 
