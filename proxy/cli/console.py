@@ -32,7 +32,7 @@ def set_up_logging(log: Log) -> None:
         lines.setFormatter(JsonLines())
     logging.basicConfig(handlers=[lines], level=logging.INFO)
     for name in TALKATIVE:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def banner(started: Started, log: Log) -> str:
