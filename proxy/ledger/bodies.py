@@ -223,7 +223,8 @@ def _put_contents(conn: sqlite3.Connection, packed: Sequence[Packed]) -> dict[by
     last = conn.execute("SELECT max(id) FROM bodies").fetchone()[0] or 0
     ids.update((each.digest, number) for number, each in enumerate(new, last + 1))
     for each in new:
-        each.make(Packer())
+        if each.part is None and each.recipe is None:
+            each.make(Packer())
     placing = chains.Placing(conn, [each.recipe for each in new if each.recipe is not None])
     rows: list[tuple[Value, ...]] = []
     for each in new:

@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 _STREAM = (b"event:", b"data:", b"id:", b":", b"\xef\xbb\xbf")
-_STRING = rb"\s{0,8}:\s{0,8}\"((?:[^\"\\]|\\.)*+)\""
+_STRING = rb"\s{0,8}:\s{0,8}\"([^\"\\]*+(?:\\.[^\"\\]*+)*+)\""
 _ANTHROPIC = re.compile(rb'_delta",\s{0,8}"(?:text|partial_json|thinking)"' + _STRING)
 _OPENAI = re.compile(rb'"(?:content|arguments|delta|refusal|reasoning(?:_content)?)"' + _STRING)
 
