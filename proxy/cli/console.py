@@ -10,8 +10,8 @@ from typing import TextIO
 from proxy.settings.shape import Log
 from proxy.supervisor.started import Started
 
-TALKATIVE = ("httpx", "httpcore", "uvicorn", "uvicorn.error")
-"""Libraries that log what is in the request log anyway."""
+TALKATIVE = ("httpx", "httpcore", "urllib3", "uvicorn", "uvicorn.error")
+"""Libraries that log what is in the request log anyway, or what we say in our own words."""
 
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 
