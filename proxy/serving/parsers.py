@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from typing import Any
@@ -12,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.zttp_impl import ZttpProtocol
 
 from proxy.serving.answers import for_old_client, refuse
+from proxy.serving.joining import Joined
 
 LONGEST_LINE = 16_384
 """What zttp takes of a request line, and of each header, in bytes."""
@@ -35,6 +37,10 @@ class Zttp(ZttpProtocol):
         self._head = 0
         self._line_ended = False
         self._ahead = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.transport = Joined(transport, self.loop)  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
         before = self.cycle
