@@ -1,0 +1,102 @@
+"""What the hot functions may cost, in bytecode instructions: the same on every machine, whatever else it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from benchmarks.instructions import counted
+from proxy.exchange import Exchange
+from proxy.gate import Rules, allowed_hosts, check
+from proxy.ledger.journal import JournalRow
+from proxy.observer import logs, spans, wire
+from proxy.observer.costs import cost_of
+from proxy.pricing import PriceTable
+from proxy.reading.response import reader
+from proxy.relay import headers
+from proxy.relay.upstream.answer import AnswerParser
+from tests.observer.samples import PAGES, exchange
+
+MANY = 50
+EVENT = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta",'
+    b'"text":"a few words "}}\n\n'
+)
+CHUNK = b"%x\r\n%s\r\n" % (len(EVENT), EVENT)
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+ASKED = [
+    (b"host", b"127.0.0.1:8080"),
+    (b"content-type", b"application/json"),
+    (b"x-api-key", b"sk-ant-api03-benchmark"),
+    (b"anthropic-version", b"2023-06-01"),
+    (b"user-agent", b"benchmark/1"),
+    (b"accept", b"application/json"),
+    (b"content-length", b"1000"),
+]
+
+
+def events_parsed() -> Callable[[], object]:
+    parser = AnswerParser()
+    answer = parser.expect("POST")
+    parser.feed(ANSWER + CHUNK)
+    return lambda: [(parser.feed(CHUNK), answer.take()) for _ in range(MANY)]
+
+
+def events_read() -> Callable[[], object]:
+    reading = reader(
+        operation="messages", dialect="anthropic", content_type="text/event-stream", content_encoding="", status=200
+    )
+    reading.feed(EVENT, 1.0)
+    return lambda: [reading.feed(EVENT, 2.0) for _ in range(MANY)]
+
+
+def requests_admitted() -> Callable[[], object]:
+    rules = Rules(allowed_hosts=allowed_hosts("127.0.0.1", ()), max_body=1 << 20)
+    scope = {
+        "method": "POST",
+        "raw_path": b"/v1/messages",
+        "query_string": b"",
+        "headers": ASKED,
+        "http_version": "1.1",
+    }
+    return lambda: [check(scope, rules) for _ in range(MANY)]
+
+
+def headers_chosen() -> Callable[[], object]:
+    return lambda: [(headers.forwarded(ASKED), headers.returned(ASKED, b"px_1")) for _ in range(MANY)]
+
+
+def told(tell: Callable[[Exchange], object]) -> Callable[[], object]:
+    one = exchange()
+    tell(one)
+    return lambda: [tell(one) for _ in range(MANY)]
+
+
+def logged() -> Callable[[], object]:
+    row = JournalRow(1, 1_795_000_000_000_000_000, "finished", "px_1")
+    prices = PriceTable()
+    return told(lambda one: [wire.log_record(log) for log in logs.records(row, one, cost_of(one, prices), PAGES)])
+
+
+def spanned() -> Callable[[], object]:
+    return told(lambda one: [wire.span(span) for span in spans.spans(one, None)])
+
+
+@pytest.mark.parametrize(
+    ("work", "most"),
+    [
+        (events_parsed, 90),
+        (events_read, 325),
+        (requests_admitted, 1_180),
+        (headers_chosen, 490),
+        (logged, 10_400),
+        (spanned, 9_000),
+    ],
+)
+def test_instructions_of_what_runs_for_every_call_or_event_stay_few(
+    work: Callable[[], Callable[[], object]], most: int
+) -> None:
+    ready = work()
+    ready()
+    assert counted(ready) / MANY < most
