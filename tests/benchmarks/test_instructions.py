@@ -40,7 +40,13 @@ def events_parsed() -> Callable[[], object]:
     parser = AnswerParser()
     answer = parser.expect("POST")
     parser.feed(ANSWER + CHUNK)
-    return lambda: [(parser.feed(CHUNK), answer.take()) for _ in range(MANY)]
+
+    def parsed() -> None:
+        for _ in range(MANY):
+            parser.feed(CHUNK)
+            answer.take()
+
+    return parsed
 
 
 def events_read() -> Callable[[], object]:
@@ -48,7 +54,12 @@ def events_read() -> Callable[[], object]:
         operation="messages", dialect="anthropic", content_type="text/event-stream", content_encoding="", status=200
     )
     reading.feed(EVENT, 1.0)
-    return lambda: [reading.feed(EVENT, 2.0) for _ in range(MANY)]
+
+    def read() -> None:
+        for _ in range(MANY):
+            reading.feed(EVENT, 2.0)
+
+    return read
 
 
 def requests_admitted() -> Callable[[], object]:
