@@ -93,7 +93,10 @@ class Deflate:
             self._inflate = zlib.decompressobj(_ZLIB_ITSELF if is_zlib else _ZLIB_RAW)
         if self._inflate.eof:
             raise Undecodable("bytes after the end of the deflate body")
-        return _inflated(self._inflate, data, room, [])
+        made = _inflated(self._inflate, data, room, [])
+        if self._inflate.unused_data:
+            raise Undecodable("bytes after the end of the deflate body", made)
+        return made
 
     @staticmethod
     def encoded(data: bytes) -> bytes:

@@ -13,6 +13,7 @@ MAX_EVENT_BYTES = 8 * 1024 * 1024
 
 _BOM = b"\xef\xbb\xbf"
 _LINE_COST = 64
+_SNIFFED = 16
 _FIELDS = (b"event:", b"data:", b"id:", b"retry:", b":")
 
 
@@ -115,12 +116,13 @@ def is_stream(head: bytes, content_type: str | None) -> bool | None:
 
     Returns None while the bytes so far could be either.
     """
+    head = head[:_SNIFFED]
     text = head.removeprefix(_BOM).lstrip()
     if text[:1] in (b"{", b"["):
         return False
     if text.startswith(_FIELDS):
         return True
-    if len(head) < 16 and (_BOM.startswith(head) or any(field.startswith(text) for field in _FIELDS)):
+    if len(head) < _SNIFFED and (_BOM.startswith(head) or any(field.startswith(text) for field in _FIELDS)):
         return None
     return says_stream(content_type)
 

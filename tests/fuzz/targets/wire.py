@@ -60,7 +60,12 @@ def check(data: bytes) -> None:
     if not data:
         return
     for one, other in zip(_zttp(data), _h11(data), strict=False):
-        assert one == other
+        assert one._replace(headers=_plain(one.headers)) == other._replace(headers=_plain(other.headers))
+
+
+def _plain(headers: tuple[tuple[bytes, bytes], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    """h11 writes a transfer coding in lower case."""
+    return tuple((name, value.lower() if name == b"transfer-encoding" else value) for name, value in headers)
 
 
 def _zttp(data: bytes) -> Iterator[Admitted]:
