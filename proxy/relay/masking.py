@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
 from operator import attrgetter
@@ -17,7 +17,6 @@ OWN = frozenset(
         *(
             "request_id",
             "process",
-            "method",
             "endpoint",
             "organization",
             "key",
@@ -29,7 +28,7 @@ OWN = frozenset(
         *("response_capture", "redactions", "trace_id", "span_id", "parent_span_id"),
     }
 )
-"""Texts of a record that are ours or of a closed set."""
+"""Texts of a record that are ours or of a closed set: a rule that matches an id must not lose the record."""
 
 
 def masked(exchange: Exchange, redactor: Redactor, found: Counter[str] | None = None) -> Exchange:
@@ -51,26 +50,30 @@ def without_texts(exchange: Exchange) -> Exchange:
     """The record without what others wrote into it, for when that cannot be masked: its figures stay."""
     attempts = tuple(replace(each, **_unsaid(each)) for each in exchange.attempts)
     usage = replace(exchange.usage, **_unsaid(exchange.usage))
-    kept: dict[str, Any] = {"path": "", "usage": usage, "attempts": attempts, "windows": (), "limits": ()}
+    kept: dict[str, Any] = {"method": "", "path": "", "usage": usage, "attempts": attempts, "windows": (), "limits": ()}
     return replace(exchange, **{**_unsaid(exchange), **kept})
 
 
 def _unsaid(part: Any) -> dict[str, Any]:
-    return {name: None for name in _texts(part) if name not in OWN}
+    return {name: None for name in _texts(part)}
 
 
 def _values(part: Any) -> tuple[object, ...]:
-    """All fields of a record at once."""
+    """All fields of a record that others may have written into, at once."""
     return _reader(part.__slots__)(part)
 
 
 @cache
 def _reader(names: tuple[str, ...]) -> Callable[[object], tuple[object, ...]]:
-    return attrgetter(*names)
+    return attrgetter(*_foreign(names))
+
+
+def _foreign(names: Iterable[str]) -> list[str]:
+    return [name for name in names if name not in OWN]
 
 
 def _texts(part: Any) -> dict[str, str]:
-    values = ((name, getattr(part, name)) for name in part.__slots__)
+    values = ((name, getattr(part, name)) for name in _foreign(part.__slots__))
     return {name: value for name, value in values if type(value) is str}
 
 

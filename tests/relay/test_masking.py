@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 
 from proxy.exchange import Attempt, Exchange, LimitReading, Outcome, Usage, WindowReading
 from proxy.reading.redact import Redactor
+from proxy.reading.redact_scan import Scanner
 from proxy.relay.masking import OWN, masked, without_texts
 from tests.kit.laws import API_KEY
 
@@ -33,6 +34,21 @@ def test_every_text_of_the_record_and_its_parts_is_masked() -> None:
 
 def test_a_record_without_secrets_is_the_same_object() -> None:
     assert masked(EXCHANGE, Redactor(["another-secret"], b"salt")) is EXCHANGE
+
+
+def test_a_rule_that_matches_ids_and_hashes_leaves_those_that_are_ours() -> None:
+    """Else the record would be filed under another name, and its trace be refused by every collector."""
+    hexes = replace(EXCHANGE, trace_id="a" * 32, span_id="b" * 16, request_sha256="c" * 64, message_id="d" * 16)
+    redactor = Redactor((), b"salt", Scanner({"hex": "[0-9a-f]{16}", "ids": "px_[0-9]"}))
+    made = masked(hexes, redactor)
+    assert all(getattr(made, name) == getattr(hexes, name) for name in OWN if hasattr(hexes, name))
+    assert made.attempts[0].span_id == ATTEMPT.span_id
+    assert "d" * 16 not in repr(made)
+
+
+def test_a_method_that_somebody_made_up_is_masked() -> None:
+    made = masked(replace(EXCHANGE, method=API_KEY[:32]), Redactor((), b"salt", Scanner()))
+    assert API_KEY[:32] not in repr(made)
 
 
 def test_a_record_without_texts_keeps_what_is_ours_and_its_figures() -> None:
