@@ -38,13 +38,17 @@ _ABOUT_THE_CLIENT = frozenset(
 )
 """What proxies in front of this one note: no business of the upstream's, and free for anyone to invent."""
 _NOT_FORWARDED = HOP_BY_HOP | _ABOUT_THE_CLIENT | {b"host", b"expect"}
+_OUR_COOKIE = b"anthropic-proxy-"
 _NOT_FORWARDED_PREFIXES = (b"x-proxy-", b"x-forwarded-")
 _NOT_RETURNED = HOP_BY_HOP | {b"x-proxy-request-id", b"x-proxy-error"}
 
 
 def forwarded(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
     """The client's fields as they go upstream; control fields `x-proxy-*`, `Host` and its address stay here."""
-    dropped = _dropped(_NOT_FORWARDED, [name for name, _ in headers], headers)
+    names = [name for name, _ in headers]
+    if b"cookie" in names:
+        headers = _without_our_cookie(headers)
+    dropped = _dropped(_NOT_FORWARDED, names, headers)
     return [field for field in headers if field[0] not in dropped and not field[0].startswith(_NOT_FORWARDED_PREFIXES)]
 
 
@@ -54,6 +58,19 @@ def returned(headers: RawHeaders, request_id: bytes) -> list[tuple[bytes, bytes]
     dropped = _dropped(_NOT_RETURNED, lowered, headers)
     kept = [field for name, field in zip(lowered, headers, strict=True) if name not in dropped]
     kept.append((b"x-proxy-request-id", request_id))
+    return kept
+
+
+def _without_our_cookie(headers: RawHeaders) -> RawHeaders:
+    """Cookies know no ports: a browser that is signed in to the inspector shows its session here, too."""
+    kept = []
+    for name, value in headers:
+        if name == b"cookie" and _OUR_COOKIE in value:
+            pairs = [pair for pair in value.split(b";") if not pair.strip().startswith(_OUR_COOKIE)]
+            value = b";".join(pairs).strip()
+            if not value:
+                continue
+        kept.append((name, value))
     return kept
 
 

@@ -20,6 +20,14 @@ def test_what_was_noted_about_the_client_stays_here() -> None:
     assert headers.forwarded([*noted, (b"cf-access-client-id", b"a")]) == [(b"cf-access-client-id", b"a")]
 
 
+def test_the_inspectors_session_stays_here() -> None:
+    """H8: browsers send the cookies of a host to all of its ports"""
+    ours = b"anthropic-proxy-0a1b2c3d=secret"
+    assert headers.forwarded([(b"cookie", ours), (b"x-a", b"1")]) == [(b"x-a", b"1")]
+    assert headers.forwarded([(b"cookie", b"a=1; " + ours + b"; b=2")]) == [(b"cookie", b"a=1; b=2")]
+    assert headers.forwarded([(b"cookie", b"a=1;b=2")]) == [(b"cookie", b"a=1;b=2")]
+
+
 def test_control_fields_stay_here() -> None:
     fields = [(b"x-proxy-workflow", b"w"), (b"host", b"h"), (b"expect", b"100-continue"), (b"accept", b"*/*")]
     assert headers.forwarded(fields) == [(b"accept", b"*/*")]
