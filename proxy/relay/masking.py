@@ -55,7 +55,7 @@ def without_texts(exchange: Exchange) -> Exchange:
 
 
 def _unsaid(part: Any) -> dict[str, Any]:
-    return {name: None for name in _texts(part)}
+    return dict.fromkeys(_texts(part))
 
 
 def _values(part: Any) -> tuple[object, ...]:

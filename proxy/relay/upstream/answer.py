@@ -11,7 +11,7 @@ import httptools
 MAX_HEAD = 64 * 1024
 """Most bytes of names and values of an answer's header fields, with those of its interim answers."""
 _MAX_UNREAD = 2 * MAX_HEAD
-"""Most bytes that may come without completing a head, whatever they are."""
+"""Most bytes that may come without completing a head or being part of a body, whatever they are."""
 HEARD = 256
 """Bytes kept of what is no HTTP."""
 _INTERIM = 16
@@ -89,6 +89,7 @@ class AnswerParser:
     def feed(self, data: bytes) -> None:
         """Takes the next bytes. Raises NotRelayable, after which the connection is of no more use."""
         answer = self._answer
+        held = answer.held
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as exc:
@@ -96,10 +97,10 @@ class AnswerParser:
             if not answer.ended:
                 raise NotRelayable((self._heard + data)[:HEARD]) from exc
         if not answer.begun:
-            self._unread += len(data)
             self._heard = (self._heard + data)[:HEARD]
-            if self._unread > _MAX_UNREAD:
-                raise NotRelayable(self._heard)
+        self._unread = 0 if answer.held > held else self._unread + len(data)
+        if self._unread > _MAX_UNREAD and not answer.ended:
+            raise NotRelayable(self._heard)
 
     def end(self) -> None:
         """The other side will send no more."""

@@ -162,6 +162,18 @@ def test_heads_up_to_the_limit_pass_and_longer_ones_do_not(size: int) -> None:
         assert (got.refused, got.ended) == (refused, not refused)
 
 
+@pytest.mark.parametrize(
+    "filler", [b"0\r\nx: " + b"a" * 4000, b"0\r\n" + b"x: a\r\n" * 700, b"5;" + b"a" * 4000, b"0" * 4000]
+)
+def test_what_is_neither_head_nor_body_may_not_go_on_for_ever(filler: bytes) -> None:
+    """The parser would keep a trailer of any length, and copy it at every piece."""
+    begun = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n"
+    more = filler[filler.index(b"\n") + 1 :] if b"\n" in filler else filler.replace(b"5;", b"a")
+    assert not read([begun, filler, *[more] * 20]).refused
+    got = read([begun, filler, *[more] * 60])
+    assert (got.refused, got.ended, got.body) == (True, False, b"ok")
+
+
 @pytest.mark.parametrize("parts", [[b"nonsense " + b"x" * 1000], [b"H", b"T", b"nonsense", b"x" * 1000]])
 def test_the_beginning_of_what_is_no_answer_is_told(parts: list[bytes]) -> None:
     parser = AnswerParser()
