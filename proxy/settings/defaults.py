@@ -23,6 +23,7 @@ def complete(tables: Mapping[str, object], origins: Mapping[str, str]) -> dict[s
     for name, upstream in upstreams.items():
         if "url" not in upstream:
             raise SettingsError(f"upstreams.{name}.url is missing; add it", where=_below(origins, f"upstreams.{name}"))
+    _refuse_rules_without_pattern(tables, origins)
     endpoints = msgspec.convert(tables.get("endpoints", {}), _Named) or {"default": {}}
     for name, endpoint in endpoints.items():
         endpoint.setdefault("path", "" if name == "default" else f"/{name}")
@@ -33,6 +34,14 @@ def complete(tables: Mapping[str, object], origins: Mapping[str, str]) -> dict[s
             raise SettingsError(problem, where=_below(origins, f"endpoints.{name}"))
         endpoint["upstreams"] = configured
     return {**tables, "upstreams": upstreams, "endpoints": endpoints}
+
+
+def _refuse_rules_without_pattern(tables: Mapping[str, object], origins: Mapping[str, str]) -> None:
+    capture = msgspec.convert(tables.get("capture", {}), dict[str, object])
+    for name, rule in msgspec.convert(capture.get("redact", {}), _Named).items():
+        if "pattern" not in rule:
+            key = f"capture.redact.{name}"
+            raise SettingsError(f"{key}.pattern is missing; add it", where=_below(origins, key))
 
 
 def _below(origins: Mapping[str, str], table: str) -> str | None:

@@ -108,8 +108,8 @@ def _expected(kind: inspect.Type, unit: str | None) -> str:
         case inspect.FloatType(gt=least):
             above = "" if least is None else " above 0"
             return f'a duration{above} such as "30s", "5m" or "7d", or a number of seconds'
-        case inspect.IntType():
-            return "a whole number from 1 up"
+        case inspect.IntType(ge=least, le=most):
+            return f"a whole number from {least} to {most:,}"
         case inspect.BoolType():
             return "true or false"
         case inspect.VarTupleType():

@@ -122,6 +122,7 @@ def _exporter(environ: Mapping[str, str], signal: str) -> Exporter | None:
     if compression is not None and environ[compression] not in ("gzip", "none"):
         raise _expected(compression, environ[compression], "gzip or none")
     timeout = _chosen(environ, signal, "TIMEOUT")
+    _refuse_half_a_pair(environ, signal, protocol)
     return Exporter(
         endpoint=endpoint,
         headers=_headers(environ, "HEADERS", protocol) | _headers(environ, f"{signal}_HEADERS", protocol),
@@ -132,6 +133,15 @@ def _exporter(environ: Mapping[str, str], signal: str) -> Exporter | None:
         client_key=_value(environ, signal, "CLIENT_KEY"),
         protocol=protocol,
     )
+
+
+def _refuse_half_a_pair(environ: Mapping[str, str], signal: str, protocol: str) -> None:
+    """A key is nothing without its certificate; for HTTP, the certificate's file may hold the key, too."""
+    certificate, key = _chosen(environ, signal, "CLIENT_CERTIFICATE"), _chosen(environ, signal, "CLIENT_KEY")
+    if key is not None and certificate is None:
+        raise SettingsError("has no certificate; set …_CLIENT_CERTIFICATE, too", where=key)
+    if certificate is not None and key is None and protocol == GRPC:
+        raise SettingsError("has no key, which gRPC wants; set …_CLIENT_KEY, too", where=certificate)
 
 
 def _wanted(environ: Mapping[str, str], name: str) -> bool:
@@ -228,7 +238,7 @@ def _number(environ: Mapping[str, str], name: str, default: float, most: float =
     except ValueError:
         value = -1.0
     if not 0 <= value <= most:
-        raise _expected(name, text, f"a number from 0 to {most:g}")
+        raise _expected(name, text, f"a number from 0 to {most:,.0f}")
     return value
 
 

@@ -47,3 +47,9 @@ def test_an_upstream_needs_a_url() -> None:
     with pytest.raises(SettingsError) as raised:
         complete({"upstreams": {"a": {"dialect": "openai"}}}, {"upstreams.a.dialect": "x.toml:2"})
     assert str(raised.value) == "x.toml:2: upstreams.a.url is missing; add it"
+
+
+def test_a_redaction_rule_needs_a_pattern() -> None:
+    with pytest.raises(SettingsError) as raised:
+        complete({"capture": {"bodies": "all", "redact": {"a": {}}}}, {"capture.redact.a": "x.toml:2"})
+    assert str(raised.value) == "x.toml:2: capture.redact.a.pattern is missing; add it"

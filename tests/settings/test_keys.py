@@ -23,7 +23,8 @@ def test_keys_are_listed_in_the_order_of_the_file() -> None:
     ("dotted", "variable", "unit", "expectation"),
     [
         ("relay.listen", "ANTHROPIC_PROXY_RELAY_LISTEN", None, "a text"),
-        ("relay.max_headers", "ANTHROPIC_PROXY_RELAY_MAX_HEADERS", None, "a whole number from 1 up"),
+        ("relay.max_headers", "ANTHROPIC_PROXY_RELAY_MAX_HEADERS", None, "a whole number from 1 to 10,000,000"),
+        ("relay.workers", "ANTHROPIC_PROXY_RELAY_WORKERS", None, "a whole number from 1 to 64"),
         ("retention.max_bytes", "ANTHROPIC_PROXY_RETENTION_MAX_BYTES", "bytes",
          'a size such as "10GiB", or a whole number of bytes'),
         ("retention.bodies", "ANTHROPIC_PROXY_RETENTION_BODIES", "seconds",

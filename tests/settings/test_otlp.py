@@ -75,6 +75,7 @@ def test_each_signal_may_go_by_a_protocol_of_its_own() -> None:
         (COLLECTOR, "unix:///run/otlp", "expected an http or https URL such as http://127.0.0.1:4317"),
         (COLLECTOR, "c:99999", "expected an http or https URL such as http://127.0.0.1:4317"),
         (HEADERS, "a=%C3%A9", "gRPC takes values of ASCII only, and no names that end with -bin"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", "c.pem", "has no key, which gRPC wants; set …_CLIENT_KEY, too"),
         (HEADERS, "a-Bin=x", "gRPC takes values of ASCII only, and no names that end with -bin"),
     ],
 )
@@ -146,8 +147,9 @@ def test_the_metric_interval_is_read_in_milliseconds() -> None:
         ),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "GRPC", "'GRPC' is not built; use http/protobuf or grpc"),
         ("OTEL_EXPORTER_OTLP_LOGS_PROTOCOL", "http/json", "'http/json' is not built; use http/protobuf or grpc"),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", "k.pem", "has no certificate; set …_CLIENT_CERTIFICATE, too"),
         ("OTEL_EXPORTER_OTLP_COMPRESSION", "zstd", "expected gzip or none, not 'zstd'"),
-        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "expected a number from 0 to 1e+09, not 'soon'"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "soon", "expected a number from 0 to 1,000,000,000, not 'soon'"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "secret", "expected comma-separated name=value pairs, percent-encoded"),
         ("OTEL_METRICS_EXPORTER", "prometheus", "expected otlp or none, not 'prometheus'"),
         ("OTEL_TRACES_SAMPLER_ARG", "2", "expected a number from 0 to 1, not '2'"),
