@@ -18,7 +18,7 @@ from proxy.settings.addresses import of_url
 from proxy.settings.load import Loaded
 from proxy.settings.shape import Settings
 
-PARTS = ("uvicorn", "zttp", "uvloop", "httptools", "opentelemetry-sdk", "genai-prices")
+PARTS = ("uvicorn", "zttp", "uvloop", "httptools", "grpcio", "genai-prices")
 """Whose version matters when something is odd."""
 
 _TIMEOUT_S = 5.0
@@ -47,7 +47,7 @@ def doctor(config: Path | None, **given: str | None) -> None:
 def examine(loaded: Loaded) -> Iterator[Finding]:
     """Everything there is to say, one finding at a time."""
     yield _versions()
-    yield Finding(True, "settings", f"{loaded.file or 'no file'}, {len(loaded.origins)} values given")
+    yield Finding(True, "settings", f"{loaded.file or 'no file'}, values given: {len(loaded.origins)}")
     yield _disk(loaded.settings)
     yield _ledger(loaded.settings.data)
     yield from _ports(loaded)
