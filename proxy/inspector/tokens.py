@@ -39,7 +39,8 @@ def api_token(path: Path, *, create: bool = True) -> str:
             _create(path, secrets.token_urlsafe(24) + "\n")
         token = path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as exc:
-        raise TokenError(f"The token file {path} cannot be used ({exc}); give a readable file.") from exc
+        reason = exc.strerror if isinstance(exc, OSError) else "not text"
+        raise TokenError(f"The token file {path} cannot be used ({reason}); give a readable file.") from exc
     if len(token) < MIN_TOKEN_CHARACTERS or not token.isascii() or not token.isprintable() or " " in token:
         raise TokenError(f"The token file {path} must hold one token of at least {MIN_TOKEN_CHARACTERS} characters.")
     return token
