@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from proxy.ledger import bodies, cursors, journal, meta
@@ -20,8 +18,6 @@ BODIES_AT_ONCE = 10
 ROWS_PER_STEP = 100
 JOURNAL_PER_STEP = 1_000
 PAGES_PER_STEP = 256
-WAL_BYTES = 16 * 1024 * 1024
-"""A longer write-ahead log is cut when nothing else is to be done."""
 JOURNAL_NS = 7 * 24 * 3600 * 1_000_000_000
 """How long the journal is kept, so that what was exported can be exported again."""
 
@@ -87,8 +83,6 @@ def trim(
     _old_dead_letters(conn, now_ns - round(retention.metadata * 1e9))
     vacuumed = give_back(conn)
     more = bool(dropped or rows or swept or vacuumed) or passed == JOURNAL_PER_STEP
-    if not more:
-        _cut_wal(conn)
     return Trimmed(dropped, rows, unexported, passed, used_bytes(conn), more)
 
 
@@ -213,10 +207,3 @@ def _passed_by_all(conn: sqlite3.Connection, signals: Collection[str] | None) ->
     """The journal number that every signal in use is done with."""
     places = [seq for name, seq in cursors.all_of(conn).items() if signals is None or name in signals]
     return min(places, default=journal.head(conn))
-
-
-def _cut_wal(conn: sqlite3.Connection) -> None:
-    log = Path(conn.execute("PRAGMA database_list").fetchone()[2] + "-wal")
-    with suppress(FileNotFoundError):
-        if log.stat().st_size > WAL_BYTES:
-            conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

@@ -15,10 +15,12 @@ from proxy.ledger import retention
 from proxy.ledger.connect import cut_log, writer
 from proxy.ledger.errors import Trouble, trouble
 from proxy.ledger.folder import Folder
-from proxy.ledger.retention import WAL_BYTES, Retention
+from proxy.ledger.retention import Retention
 from proxy.ledger.space import Space
 from proxy.observer.complaints import Seldom
 
+WAL_BYTES = 16 * 1024 * 1024
+"""A longer write-ahead log is cut."""
 _LOOK_S = 1.0
 """How often files and disk are looked at."""
 _TRIM_S = 60.0

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from proxy.ledger.connect import WAL_LIMIT
-from proxy.ledger.retention import WAL_BYTES
+from proxy.observer.retaining import WAL_BYTES
 from tests.cli.commands import command
 from tests.faults.stored import Sized, answered, degraded, ledger_size, log_size, sized, stalled, stored_bodies
 from tests.kit import laws

@@ -131,17 +131,6 @@ def test_freed_space_goes_back_to_the_disk(folder: Folder, conn: sqlite3.Connect
     assert folder.ledger.stat().st_size < before // 3
 
 
-def test_long_log_is_cut_when_nothing_else_is_to_be_done(folder: Folder, conn: sqlite3.Connection) -> None:
-    """F6."""
-    conn.execute("PRAGMA wal_autocheckpoint=0")
-    with transaction(conn):
-        conn.execute("INSERT INTO dead_letters VALUES (1, 'logs', 0, '', '', zeroblob(20000000), ?)", (START_NS,))
-    log = folder.ledger.with_name("ledger.sqlite3-wal")
-    assert log.stat().st_size > 20_000_000
-    trim(conn, _Keep(), START_NS)
-    assert log.stat().st_size == 0
-
-
 def test_journal_is_kept_for_a_week_and_for_every_signal(folder: Folder, conn: sqlite3.Connection) -> None:
     _fill(folder, 30)
     with transaction(conn):

@@ -14,10 +14,9 @@ from proxy.exchange import Hop
 from proxy.ledger import bodies
 from proxy.ledger.connect import reader, writer
 from proxy.ledger.folder import Folder
-from proxy.ledger.retention import WAL_BYTES
 from proxy.ledger.space import Space
 from proxy.ledger.verify import verify
-from proxy.observer.retaining import Retaining
+from proxy.observer.retaining import WAL_BYTES, Retaining
 from tests.kit.conditions import MEGABYTE, fill, filled, tmpfs
 from tests.kit.process import wait
 from tests.ledger.samples import START_NS, finished, store
