@@ -18,6 +18,8 @@ from proxy.observer.labels import Labels, status_code, stream
 from proxy.observer.table import Draft, Exemplar
 
 WINDOW_REJECTED = "window_rejected"
+TOO_LARGE = "too_large"
+"""Why a body is not kept whole; of all such reasons the only one that is counted from the record."""
 
 
 def begin(draft: Draft, endpoints: Iterable[str], labels: Labels) -> None:
@@ -47,6 +49,8 @@ def count(
         _count_model_call(exchange, chunks, draft, labels, exemplar)
     if exchange.usage_source in (UsageSource.FINAL, UsageSource.PARTIAL) and exchange.usage.known:
         _count_usage(exchange, cost, draft, labels)
+    if TOO_LARGE in (exchange.request_capture, exchange.response_capture):
+        draft.add(metrics.DROPPED, 1, TOO_LARGE)
     for rule, times in redactions(exchange).items():
         draft.add(metrics.REDACTIONS, times, rule)
     key = labels.key(exchange)
@@ -96,15 +100,17 @@ def _count_usage(exchange: Exchange, cost: Cost | None, draft: Draft, labels: La
     usage, endpoint, model = exchange.usage, labels.endpoint(exchange.endpoint), labels.model(exchange.model)
     written_5m, written_1h = usage.cache_creation_5m_tokens or 0, usage.cache_creation_1h_tokens or 0
     unsplit = max(0, (usage.cache_creation_tokens or 0) - written_5m - written_1h)
-    draft.add(metrics.TOKENS_INPUT, usage.input_tokens or 0, endpoint, model)
-    draft.add(metrics.TOKENS_OUTPUT, usage.output_tokens or 0, endpoint, model)
-    if usage.cache_read_tokens is not None:
-        draft.add(metrics.TOKENS_CACHE_READ, usage.cache_read_tokens, endpoint, model)
+    for instrument, tokens in (
+        (metrics.TOKENS_INPUT, usage.input_tokens),
+        (metrics.TOKENS_OUTPUT, usage.output_tokens),
+        (metrics.TOKENS_CACHE_READ, usage.cache_read_tokens),
+        (metrics.TOKENS_REASONING, usage.reasoning_tokens),
+    ):
+        if tokens is not None:
+            draft.add(instrument, tokens, endpoint, model)
     for ttl, written in (("5m", written_5m), ("1h", written_1h), (None, unsplit)):
         if written:
             draft.add(metrics.TOKENS_CACHE_CREATION, written, endpoint, model, ttl)
-    if usage.reasoning_tokens is not None:
-        draft.add(metrics.TOKENS_REASONING, usage.reasoning_tokens, endpoint, model)
     if cost is not None:
         draft.add(metrics.COST, cost.total_usd, endpoint, model, billing(exchange))
     else:

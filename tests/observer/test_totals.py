@@ -109,6 +109,28 @@ def test_usage_without_a_price_is_counted_as_such() -> None:
     assert found["proxy.tokens.output"] == [({"endpoint": "default", "model": "other"}, 24)]
 
 
+def test_counts_that_the_wire_did_not_tell_make_no_series() -> None:
+    found = shown(counted(replace(exchange(), usage=Usage(input_tokens=7))))
+    assert [name for name in found if name.startswith("proxy.tokens")] == ["proxy.tokens.input"]
+
+
+@pytest.mark.parametrize(
+    ("request_capture", "response_capture", "times"),
+    [
+        ("too_large", None, 1),
+        (None, "too_large", 1),
+        ("too_large", "too_large", 1),
+        ("off", None, None),
+    ],
+)
+def test_a_record_with_bodies_that_are_not_kept_whole_is_counted_once(
+    request_capture: str | None, response_capture: str | None, times: int | None
+) -> None:
+    kept = replace(exchange(), request_capture=request_capture, response_capture=response_capture)
+    expected = None if times is None else [({"reason": "too_large"}, times)]
+    assert shown(counted(kept)).get("proxy.dropped") == expected
+
+
 def test_cache_writes_of_unknown_lifetime_have_no_ttl() -> None:
     usage = Usage(1, 2, None, 50)
     assert shown(counted(replace(exchange(), usage=usage)))["proxy.tokens.cache_creation"] == [
