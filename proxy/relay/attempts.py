@@ -21,7 +21,7 @@ def tried(
     """The attempt that has just ended with response headers, or without."""
     failed = error if isinstance(error, UpstreamUnreachable | UpstreamTimeout) else None
     stale = isinstance(failed, UpstreamUnreachable) and failed.stale
-    now_ms = capture.now()
+    now_ms, sent_ms = capture.now(), capture.times.sent_ms
     return Attempt(
         number=len(capture.attempts) + 1,
         upstream=route.upstream_name,
@@ -30,7 +30,7 @@ def tried(
         span_id=span_id(),
         started_ms=started_ms,
         connect_ms=connecting.connect_ms,
-        sent_ms=capture.times.sent_ms,
+        sent_ms=sent_ms if sent_ms is not None and sent_ms >= started_ms else None,  # else it is the one before's
         headers_ms=now_ms if response is not None else None,
         ended_ms=now_ms,
         status=None if response is None else response.status,

@@ -35,3 +35,14 @@ def test_an_attempt_tells_where_it_went_and_why_it_failed(
     assert (made.number, made.server_address, made.server_port) == (2, "api.test", 8443)
     assert (made.status, made.error_type, made.error_message, made.headers_ms) == (None, error_type, message, None)
     assert made.ended_ms is not None
+
+
+@pytest.mark.parametrize(("started_ms", "sent_ms"), [(4.0, 5.0), (6.0, None)])
+def test_an_attempt_that_sent_nothing_does_not_borrow_the_time_of_the_one_before(
+    started_ms: float, sent_ms: float | None
+) -> None:
+    assert ROUTE is not None
+    capture = captured()
+    capture.times.sent_ms = 5.0
+    error = UpstreamUnreachable("refused.", error_type="connect")
+    assert tried(capture, ROUTE, Connecting(), started_ms, None, error).sent_ms == sent_ms
