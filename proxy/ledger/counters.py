@@ -19,7 +19,7 @@ from proxy.ledger.folder import Folder
 DROP_REASONS = ("disk_full", "queue_full", "too_large", "evicted", "ledger_error", "poison", "export_rejected")
 """Why something accepted is not, or not wholly, stored: one count per record concerned."""
 
-COUNTERS = (*DROP_REASONS, "records_lost", "accepted", "read_errors", "auth_failures")
+COUNTERS = (*DROP_REASONS, "records_lost", "read_errors", "auth_failures")
 """`records_lost`: records of which not even the row was kept (also counted under their reason)."""
 
 GAUGES = ("requests_open",)

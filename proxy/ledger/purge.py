@@ -21,7 +21,6 @@ from proxy.ledger.filters import Filter, clause
 from proxy.ledger.folder import Folder
 from proxy.ledger.retention import ROWS_PER_STEP
 
-EVERYTHING = Filter(operation="all")
 _BUSY_MS = 60_000
 """Another writer may be rewriting, too."""
 _PAUSE_S = 0.01

@@ -34,11 +34,11 @@ def test_what_a_killed_process_counted_is_still_there(folder: Folder) -> None:
 
 def test_others_see_what_is_counted_at_once(folder: Folder) -> None:
     mine = Counters.create(folder, "p1")
-    mine.add("accepted")
+    mine.add("poison")
     mine.add("requests_open", 3)
     mine.add("requests_open", -1)
     assert read_all(folder) == {"p1": mine.read()}
-    assert (mine.read().values["accepted"], mine.read().values["requests_open"]) == (1, 2)
+    assert (mine.read().values["poison"], mine.read().values["requests_open"]) == (1, 2)
     mine.close()
 
 

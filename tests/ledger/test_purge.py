@@ -18,11 +18,12 @@ from proxy.ledger.connect import reader, transaction, writer
 from proxy.ledger.filters import Filter
 from proxy.ledger.folder import Folder, prepare
 from proxy.ledger.processes import hold
-from proxy.ledger.purge import EVERYTHING, Chosen, Purged, choose, purge
+from proxy.ledger.purge import Chosen, Purged, choose, purge
 from proxy.ledger.verify import verify
 from tests.kit.conditions import MEGABYTE, filled, tmpfs
 from tests.ledger.samples import SECOND_NS, START_NS, finished, opened, recording, request_id, rows, store
 
+EVERYTHING = Filter(operation="all")
 CHANCE = random.Random(1)
 MARKS = {number: CHANCE.randbytes(20) for number in range(300)}
 """Bytes that are in one exchange's body only, and no compressor can shorten."""

@@ -56,7 +56,7 @@ def test_differences_are_added(conn: sqlite3.Connection, folder: Folder) -> None
     table, counters = Table(), Counters.create(folder, "relay-1")
     with hold(folder, "relay-1"):
         counters.add("disk_full", 3)
-        counters.add("accepted", 9)
+        counters.add("records_lost", 9)
         counters.observe("commit_ms", 0.3)
         fold(conn, folder, table)
         fold(conn, folder, table)
