@@ -219,7 +219,7 @@ GENAI_OUTPUT_CHUNK = _histogram(
     "gen_ai.client.operation.time_per_output_chunk",
     "s",
     _GENAI_SECONDS,
-    "Time between the chunks of a stream, its mean for each call",
+    "Time between one chunk of a stream and the next, each counted",
     *_GENAI,
 )
 
