@@ -43,6 +43,14 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 HOME_OF = {
     "httptools": {"relay"},
+    "aiohappyeyeballs": {"relay"},
+    "ahocorasick_rs": {"reading"},
+    "zttp": {"serving"},
+    "h11": {"serving"},
+    "requests": {"observer"},
+    "urllib3": {"observer"},
+    "grpc": {"observer"},
+    "google": {"observer"},
     "opentelemetry": {"observer", "inspector"},
     "prometheus_client": {"observer"},
     "jinja2": {"inspector"},
@@ -55,7 +63,10 @@ HOME_OF = {
 }
 """Library → the only rooms that use it."""
 
-NOT_IN_A_RELAY = ("opentelemetry", "jinja2", "httpx", "prometheus_client", "genai_prices", "pygments", "starlette")
+NOT_IN_A_RELAY = (
+    *("opentelemetry", "requests", "grpc", "google"),
+    *("jinja2", "httpx", "prometheus_client", "genai_prices", "pygments", "starlette"),
+)
 BANNED_ON_THE_DATA_PATH = ("BaseHTTPMiddleware", "BackgroundTask", "StreamingResponse")
 MOST_LINES, MOST_LINES_OF_INIT, MOST_LINES_OF_TEMPLATE, MOST_LINES_OF_FUNCTION = 300, 50, 120, 60
 MOST_COMMENTS, MOST_PATCHES = 0.05, 3

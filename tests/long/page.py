@@ -43,7 +43,7 @@ def renewed(page: str, found: Mapping[str, Sequence[Figure]], made: str) -> str:
 
 def machine() -> str:
     """When and on what a run was made."""
-    versions = ", ".join(f"{name} {version(name)}" for name in ("uvicorn", "zttp", "uvloop", "aiohttp"))
+    versions = ", ".join(f"{name} {version(name)}" for name in ("uvicorn", "zttp", "uvloop", "httptools"))
     python = ".".join(map(str, sys.version_info[:3]))
     return (
         f"Made on {time.strftime('%Y-%m-%d')} on {os.cpu_count()} cores ({platform.system()} {platform.machine()}),"
