@@ -60,6 +60,9 @@ def test_a_wildcard_is_reached_by_loopback(host: str, reachable: str) -> None:
         ("http://a\x01b/", None),
         ("http://%41/", None),
         ("http://a/b c", None),
+        ("http://api.test./", Address("api.test.", 80)),
+        ("http://a..b/", None),
+        (f"http://{'a' * 64}.test/", None),
     ],
 )
 def test_a_url_leads_to_host_and_port(url: str, address: Address | None) -> None:
