@@ -1,4 +1,4 @@
-"""What is read in a response: plain data in the names of the record."""
+"""What is read in requests and responses: plain data in the names of the record."""
 
 from __future__ import annotations
 
@@ -32,6 +32,22 @@ class ResponseFacts:
     complete: bool | None = None
     """Whether the body said all it had to say; None when that cannot be told."""
     parse_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptFacts:
+    """Facts of a request body."""
+
+    readable: bool = False
+    model: str | None = None
+    stream: bool | None = None
+    parameters: str | None = None
+    message_count: int | None = None
+    tool_count: int | None = None
+    image_count: int | None = None
+    """Image blocks of all messages, those inside tool results included."""
+    user_id: str | None = None
+    """`metadata.user_id`."""
 
 
 def word(value: Json) -> str | None:

@@ -7,16 +7,17 @@ messages themselves.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import replace
 from operator import attrgetter
 from typing import cast
 
 import msgspec
 
-from proxy.reading.facts import word
+from proxy.reading.conversation import Message, continued, images, images_in, laid_out
+from proxy.reading.facts import PromptFacts, word
 from proxy.reading.jsontext import Json, Unreadable, compact, parse, shaped
 from proxy.reading.problems import Problems
+from proxy.reading.turns import Turn
 
 MAX_PARAMETER_BYTES = 64 * 1024
 MAX_USER_ID_CHARS = 4096
@@ -72,16 +73,6 @@ class _Body(msgspec.Struct):
     billing_policy: msgspec.Raw = _MISSING
 
 
-class _Block(msgspec.Struct, gc=False):
-    type: str = ""
-    content: msgspec.Raw = msgspec.Raw()
-
-
-class _UsualMessage(msgspec.Struct, gc=False):
-    content: str | list[_Block] | None = None
-    output: str | list[_Block] | None = None
-
-
 class _Element(msgspec.Struct, gc=False):
     """Any object."""
 
@@ -89,8 +80,8 @@ class _Element(msgspec.Struct, gc=False):
 class _Usual(_Body, kw_only=True):
     """A body shaped as nearly all are: read in one pass, its texts for a moment in memory."""
 
-    messages: list[_UsualMessage] = []  # type: ignore[assignment]
-    input: list[_UsualMessage] | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
+    messages: list[Message] = []  # type: ignore[assignment]
+    input: list[Message] | msgspec.UnsetType = msgspec.UNSET  # type: ignore[assignment]
     tools: list[_Element] = []  # type: ignore[assignment]
 
 
@@ -101,8 +92,6 @@ class _Message(msgspec.Struct, gc=False):
     output: msgspec.Raw = msgspec.Raw()
 
 
-_IMAGES = frozenset({"image", "image_url", "input_image"})
-"""Block types of images, in all dialects."""
 _PARAMETERS = tuple(
     name
     for name in _Body.__struct_fields__
@@ -112,24 +101,15 @@ _PARAMETERS = tuple(
 _parameters_of: Callable[[_Body], tuple[msgspec.Raw, ...]] = attrgetter(*_PARAMETERS)
 
 
-@dataclass(frozen=True, slots=True)
-class PromptFacts:
-    """Facts of a request body."""
+def prompt_facts(body: bytes, problems: Problems, *, counted: bool, turn: Turn | None = None) -> PromptFacts:
+    """Read a JSON body, counting its `messages` (or `input` items) and `tools` if `counted`. Raises Unreadable.
 
-    readable: bool = False
-    model: str | None = None
-    stream: bool | None = None
-    parameters: str | None = None
-    message_count: int | None = None
-    tool_count: int | None = None
-    image_count: int | None = None
-    """Image blocks of all messages, those inside tool results included."""
-    user_id: str | None = None
-    """`metadata.user_id`."""
-
-
-def prompt_facts(body: bytes, problems: Problems, *, counted: bool) -> PromptFacts:
-    """Read a JSON body, counting its `messages` (or `input` items) and `tools` if `counted`. Raises Unreadable."""
+    `turn` is what is known of it.
+    """
+    if turn is not None and counted:
+        turn.prompt = _gone_on(turn)
+        if turn.prompt is not None:
+            return turn.prompt
     if len(body) > _DENSE_ABOVE_BYTES and body.count(b"{") * _DENSE_BYTES_PER_OBJECT > len(body):
         raise Unreadable("too many objects to read")
     fields = (_usual(body) if counted else None) or shaped(body, _Body)
@@ -137,7 +117,7 @@ def prompt_facts(body: bytes, problems: Problems, *, counted: bool) -> PromptFac
     if fields.model is not None and model is None:
         problems.note("model is not a name")
     user_id = fields.metadata.get("user_id") if isinstance(fields.metadata, dict) else None
-    return PromptFacts(
+    facts = PromptFacts(
         readable=True,
         model=model,
         stream=fields.stream if isinstance(fields.stream, bool) else None,
@@ -145,6 +125,24 @@ def prompt_facts(body: bytes, problems: Problems, *, counted: bool) -> PromptFac
         user_id=user_id if isinstance(user_id, str) and len(user_id) <= MAX_USER_ID_CHARS else None,
         **(_counts(fields, problems) if counted else {}),
     )
+    if turn is not None and isinstance(fields, _Usual) and problems.summary() is None:
+        turn.prompt = facts
+    return facts
+
+
+def _gone_on(turn: Turn) -> PromptFacts | None:
+    """The facts of a body that differs from the one before in its last messages only; None of any other."""
+    before = turn.before
+    if before is None or before.prompt is None:
+        return None
+    if before.conversation is None:
+        before.conversation = laid_out(before.body)
+    close = before.conversation.close + len(turn.body) - len(before.body)
+    turn.conversation = continued(before.conversation, turn.body, turn.start, close) if close >= turn.end else None
+    if turn.conversation is None:
+        return None
+    found = turn.conversation
+    return replace(before.prompt, message_count=len(found.ends), image_count=found.images[-1])
 
 
 def _usual(body: bytes) -> _Usual | None:
@@ -165,18 +163,17 @@ def _counts(fields: _Body, problems: Problems) -> dict[str, int | None]:
     return {
         "message_count": None if messages is None else len(messages),
         "tool_count": None if tools is None else len(tools),
-        "image_count": None
-        if messages is None
-        else sum(_images(one.content) + _images(one.output) for one in messages),
+        "image_count": None if messages is None else sum(images(one.content) + images(one.output) for one in messages),
     }
 
 
 def _counts_at_once(fields: _Usual) -> dict[str, int | None]:
-    messages: list[_UsualMessage] = fields.messages if isinstance(fields.input, msgspec.UnsetType) else fields.input
-    lists = [part for one in messages for part in (one.content, one.output) if type(part) is list]
-    blocks: list[_Block] = list(chain.from_iterable(lists))
-    images = [_images(block.content, 0) + (block.type in _IMAGES) for block in blocks]
-    return {"message_count": len(messages), "tool_count": len(fields.tools), "image_count": sum(images)}
+    messages: list[Message] = fields.messages if isinstance(fields.input, msgspec.UnsetType) else fields.input
+    return {
+        "message_count": len(messages),
+        "tool_count": len(fields.tools),
+        "image_count": images_in(messages),
+    }
 
 
 def _conversation(fields: _Body, problems: Problems) -> list[_Message] | None:
@@ -197,17 +194,6 @@ def _elements(raw: msgspec.Raw, name: str, problems: Problems) -> list[_Message]
     except Unreadable as error:
         problems.note(f"{name}: {error}")
         return None
-
-
-def _images(content: msgspec.Raw, depth: int = 1) -> int:
-    if bytes(memoryview(content)[:1]) != b"[":
-        return 0
-    try:
-        blocks = shaped(content, list[_Block])
-    except Unreadable:
-        return 0
-    inside = sum(_images(block.content, depth - 1) for block in blocks) if depth else 0
-    return inside + sum(block.type in _IMAGES for block in blocks)
 
 
 def _parameters(fields: _Body) -> str | None:

@@ -18,6 +18,7 @@ from proxy.reading.caller import bare, digest, is_credential, is_secret_paramete
 from proxy.reading.encodings import decode, encode, is_encoded
 from proxy.reading.redact_scan import MOST_TORN, WORD, Scanner
 from proxy.reading.redact_stream import cuts, deltas
+from proxy.reading.turns import Turn
 
 CALLER = "caller"
 """The rule by which a caller's own credential is masked outside its header."""
@@ -28,6 +29,7 @@ MIN_SECRET_CHARS = 8
 MIN_SHORT_CHARS = 4
 """From here on a value with letters and digits is masked where it stands alone, as a word."""
 _MIN_HIDDEN_CHARS = 12
+_AROUND = 2 * MIN_SECRET_CHARS
 _KEPT_HEADERS, _KEPT_QUERIES, _KEPT_CHARS = 128, 16, 512
 """Most headers of a caller are the same from request to request; their masked form is kept when it is short."""
 _PARAMETER = re.compile("[^&;]+")
@@ -111,14 +113,22 @@ class Redactor:
             found.update(masked.found)
         return masked.data.decode("utf-8", "surrogateescape")
 
-    def body(self, data: bytes, content_encoding: str | None = None, *, torn: bool = False) -> Masked:
+    def body(
+        self, data: bytes, content_encoding: str | None = None, *, torn: bool = False, turn: Turn | None = None
+    ) -> Masked:
         """Return a whole body with its secrets masked; `torn`: it breaks off, perhaps inside a secret.
+
+        `turn` is what is known of it: where the one before was clean, only what differs is looked at.
 
         An encoded body is looked at decoded, as far as that is possible, and encoded again if something was masked;
         what is not of its coding is looked at as it is. Raises redact_scan.TooSlow.
         """
         if not is_encoded(content_encoding):
-            return self._body(data, torn)
+            if turn is None or torn:
+                return self._body(data, torn)
+            masked = Masked(data, {}) if self._still_clean(data, turn) else self._masked(data)
+            turn.clean_for = None if masked.found else self
+            return masked
         decoded = decode(data, content_encoding)
         inside = self._body(decoded.data, torn)
         if inside.found:
@@ -129,6 +139,17 @@ class Redactor:
         """Return the head of a body without the word that its limit cut, which may be a part of any secret."""
         tail = data[-MOST_TORN:]
         return data[: len(data) - len(tail) + len(tail.rstrip(WORD))]
+
+    def _still_clean(self, data: bytes, turn: Turn) -> bool:
+        """Whether nothing can be in a body because nothing was in the one before, nor in what differs."""
+        if turn.before is None or turn.before.clean_for is not self:
+            return False
+        start, end = turn.start, turn.end
+        return not (
+            any(data.find(form, max(0, start - len(form)), end + len(form)) >= 0 for form in self._masks)
+            or any(word.search(data[max(0, start - _AROUND) : end + _AROUND]) for word, _ in self._words)
+            or (self._scanner is not None and self._scanner.again(data, start, end))
+        )
 
     def _body(self, data: bytes, torn: bool) -> Masked:
         masked = self._masked(data, self._across_deltas(data))

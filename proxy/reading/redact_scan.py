@@ -30,6 +30,10 @@ RULE_PIECE_BYTES = 4096
 """Bytes that a rule is tried at without a pause in which another thread can run."""
 RULE_WIDTH = 1024
 """No match of a rule is longer; the settings see to it."""
+REACH = 9 * 1024
+"""No secret that a `"` may stand in, or one that is shorter, ends so far behind its anchor."""
+_BACK = 32
+"""No pattern looks so far back from its anchor."""
 LONGEST_S = 2.0
 """Longest search of one body, CPU: an ordinary one of 16 MiB takes 20 ms; one made to take long is not stored."""
 
@@ -82,6 +86,19 @@ class Scanner:
             found += self._of_rule(data, name, pattern, latest)
         return found
 
+    def again(self, data: bytes, start: int, end: int) -> bool:
+        """Whether anything may be in data that up to `start`, and from `end` on, is the same as clean data.
+
+        Raises TooSlow.
+        """
+        low = max(0, min(start - REACH, data.rfind(b'"', 0, start)))
+        part = data[low : end + _BACK + _LONGEST_ANCHOR]
+        if len(part) > PIECE_BYTES or self._of_kinds(data, part, low):
+            return True
+        latest = self._clock() + LONGEST_S
+        first = max(0, start - RULE_PIECE_BYTES - RULE_WIDTH) // RULE_PIECE_BYTES * RULE_PIECE_BYTES
+        return any(any(self._of_rule(data, *rule, latest, first)) for rule in self._rules.items())
+
     def begun(self, data: bytes) -> int | None:
         """Where the last word of a body that breaks off begins to look like a secret; None when it does not."""
         word = data[-MOST_TORN:].rstrip(WORD)
@@ -109,8 +126,9 @@ class Scanner:
                         break
         return found
 
-    def _of_rule(self, data: bytes, name: str, pattern: re.Pattern[bytes], latest: float) -> Iterator[Found]:
-        at = 0
+    def _of_rule(
+        self, data: bytes, name: str, pattern: re.Pattern[bytes], latest: float, at: int = 0
+    ) -> Iterator[Found]:
         while at < len(data):
             end = at + RULE_PIECE_BYTES
             for match in pattern.finditer(data, at, end + RULE_WIDTH):

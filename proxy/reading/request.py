@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from proxy.exchange import Headers
 from proxy.reading.encodings import decode, is_encoded
-from proxy.reading.facts import word
+from proxy.reading.facts import PromptFacts, word
 from proxy.reading.jsontext import Json, Unreadable, compact, parse
 from proxy.reading.operations import operation as operation
 from proxy.reading.problems import Problems
-from proxy.reading.prompt import PromptFacts, prompt_facts
+from proxy.reading.prompt import prompt_facts
+from proxy.reading.turns import Turn
 
 MAX_CUSTOMER_DATA_BYTES = 4096
 _READ = frozenset({"messages", "count_tokens", "chat", "responses", "embeddings", "images"})
@@ -53,18 +54,25 @@ class RequestFacts:
 
 
 def request_facts(
-    *, method: str, path: str, headers: Headers, body: bytes | None, content_encoding: str | None
+    *,
+    method: str,
+    path: str,
+    headers: Headers,
+    body: bytes | None,
+    content_encoding: str | None,
+    turn: Turn | None = None,
 ) -> RequestFacts:
     """Return the facts of a request; never raises, what cannot be read is None and told in `parse_error`.
 
     `headers` in any case of letters, `body` as on the wire; None stands for a body that was not kept whole.
+    `turn` is what is known of it.
     """
     problems = Problems()
     what, dialect = operation(method, path)
     named = {name.lower(): value for name, value in reversed(headers)}
     prompt = PromptFacts()
     if body is not None and what in _READ and not _is_form(named):
-        prompt = _prompt(body, content_encoding, problems, counted=what in _COUNTED)
+        prompt = _prompt(body, content_encoding, problems, turn, counted=what in _COUNTED)
     account_uuid, session_id = _identity(prompt.user_id)
     return RequestFacts(
         operation=what,
@@ -97,15 +105,18 @@ def _is_form(named: Mapping[str, str]) -> bool:
     return named.get("content-type", "").strip().lower().startswith("multipart/")
 
 
-def _prompt(body: bytes, content_encoding: str | None, problems: Problems, *, counted: bool) -> PromptFacts:
+def _prompt(
+    body: bytes, content_encoding: str | None, problems: Problems, turn: Turn | None, *, counted: bool
+) -> PromptFacts:
     if is_encoded(content_encoding):
+        turn = None
         decoded = decode(body, content_encoding)
         if decoded.error:
             problems.note(decoded.error)
             return PromptFacts()
         body = decoded.data
     try:
-        return prompt_facts(body, problems, counted=counted)
+        return prompt_facts(body, problems, counted=counted, turn=turn)
     except Unreadable as error:
         problems.note(str(error))
         return PromptFacts()

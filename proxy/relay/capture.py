@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from proxy.exchange import Attempt, Headers
 from proxy.reading.redact import Redactor
 from proxy.reading.response import ResponseReader
+from proxy.reading.turns import Turn
 from proxy.relay.errors import RelayError
 from proxy.relay.headers import RawHeaders, first
 from proxy.settings.shape import Bodies, Endpoint
@@ -63,10 +64,17 @@ class Copy:
             self._hash = hashlib.sha256(b"".join(self.chunks))
         self.chunks, self.held, self.dropped = [], 0, reason
 
-    def sha256(self) -> str:
-        """Hex digest of the whole body; called in the recorder thread."""
+    def joined(self) -> bytes:
+        """What is kept of the body, in one; called in the recorder thread, when nothing is added any more."""
+        data = b"".join(self.chunks)
+        if len(self.chunks) > 1 and self.dropped is None:
+            self.chunks = [data]
+        return data
+
+    def sha256(self, turn: Turn | None = None) -> str:
+        """Hex digest of the whole body, of which `turn` is known; called in the recorder thread."""
         if self._hash is None:
-            self._hash = hashlib.sha256(b"".join(self.chunks))
+            self._hash = hashlib.sha256(self.joined()) if turn is None else turn.sha256()
         return self._hash.hexdigest()
 
 
@@ -151,6 +159,8 @@ class Capture:
     """The request's header fields as text; made by the recorder thread, once."""
     asked: Asked | None = None
     """Read by the recorder thread, once."""
+    turn: Turn | None = None
+    """What is known of the request's body; begun by the recorder thread, once."""
     reader: ResponseReader | None = None
     read_error: str | None = None
     chunks: list[tuple[int, float]] = field(default_factory=list)

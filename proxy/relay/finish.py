@@ -21,6 +21,7 @@ from proxy.reading.facts import ResponseFacts
 from proxy.reading.redact import Redactor
 from proxy.reading.redact_scan import Scanner
 from proxy.reading.request import RequestFacts, request_facts
+from proxy.reading.turns import Turn, Turns
 from proxy.relay.capture import Asked, Capture
 from proxy.relay.masking import masked, without_texts
 from proxy.relay.outcome import outcome
@@ -73,6 +74,7 @@ class Finisher:
         self._scanner = Scanner({name: rule.pattern for name, rule in capture.redact.items()})
         self._redactors = lru_cache(CALLERS)(lambda secrets: self._parts.redactor(secrets, salt, self._scanner))
         self._bodies = capture.bodies
+        self._turns = Turns()
         self._read_failed = read_failed
 
     def opened(self, capture: Capture) -> Opened | None:
@@ -91,11 +93,13 @@ class Finisher:
         if capture.over:
             return None
         coding, redactor = encoding(capture.headers), self._redactor(capture)
-        body, _ = body_of(capture.request, coding, redactor, kept=True, failed=self._read_failed)
+        turn = self._turn(capture)
+        body, _ = body_of(capture.request, coding, redactor, kept=True, failed=self._read_failed, turn=turn)
         return Arrived(capture.request_id, body)
 
     def finished(self, capture: Capture) -> Finished:
         """The whole record of a request that is over."""
+        self._turn(capture)
         told = headers_by_hop(capture)
         redactor = self._redactor(capture)
         response = self._response(capture)
@@ -112,6 +116,8 @@ class Finisher:
         if stored.found:
             counts = msgspec.json.encode(stored.found, order="sorted").decode()
             exchange = replace(exchange, redactions=counts)
+        if capture.turn is not None:
+            capture.turn.before = None
         return Finished(exchange=exchange, headers=headers_kept, bodies=stored.bodies, chunks=stored.chunks)
 
     def _try(self, step: Callable[[], T], otherwise: T) -> T:
@@ -131,6 +137,12 @@ class Finisher:
             secrets = caller.secrets(request_headers(capture), capture.query.decode("latin-1"))
             capture.redactor = self._redactors(secrets)
         return capture.redactor
+
+    def _turn(self, capture: Capture) -> Turn | None:
+        """What is known of the request's body, once it is here."""
+        if capture.turn is None and (capture.upload_complete or capture.over) and capture.request.whole:
+            capture.turn = self._turns.next(capture.request.joined())
+        return capture.turn
 
     def _accepted(self, capture: Capture, found: Counter[str] | None = None) -> dict[str, Any]:
         """What is known at accept, as fields of the record."""
@@ -164,8 +176,9 @@ class Finisher:
                     method=capture.method,
                     path=(capture.target or _path(capture)).partition("?")[0],
                     headers=fields,
-                    body=b"".join(capture.request.chunks) if capture.request.whole else None,
+                    body=capture.request.joined() if capture.request.whole else None,
                     content_encoding=encoding(capture.headers),
+                    turn=self._turn(capture),
                 ),
                 RequestFacts(parse_error="internal"),
             )

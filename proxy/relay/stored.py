@@ -11,6 +11,7 @@ from proxy.exchange import Headers, Hop
 from proxy.ledger.changes import Body
 from proxy.reading.redact import Masked, Redactor
 from proxy.reading.redact_scan import TooSlow
+from proxy.reading.turns import Turn
 from proxy.relay import headers
 from proxy.relay.capture import Capture, Copy
 
@@ -34,7 +35,9 @@ def stored_bodies(
     capture: Capture, redactor: Redactor, *, kept: bool, failed: Callable[[], None], torn: bool = False
 ) -> Stored:
     """What is stored of every body; a hop equal to its neighbour names it. `torn`: the answer breaks off somewhere."""
-    sent, masked = body_of(capture.request, encoding(capture.headers), redactor, kept=kept, failed=failed)
+    sent, masked = body_of(
+        capture.request, encoding(capture.headers), redactor, kept=kept, failed=failed, turn=capture.turn
+    )
     bodies: dict[Hop, Body | Hop] = {Hop.CLIENT_REQUEST: sent}
     found = Counter(masked.found)
     chunks: Sequence[tuple[int, float]] = tuple(capture.chunks)
@@ -57,7 +60,14 @@ def stored_bodies(
 
 
 def body_of(
-    copy: Copy, coding: str | None, redactor: Redactor, *, kept: bool, failed: Callable[[], None], torn: bool = False
+    copy: Copy,
+    coding: str | None,
+    redactor: Redactor,
+    *,
+    kept: bool,
+    failed: Callable[[], None],
+    torn: bool = False,
+    turn: Turn | None = None,
 ) -> tuple[Body, Masked]:
     """What is stored of a body, nothing, its head or all, and what was masked in it.
 
@@ -65,23 +75,23 @@ def body_of(
     """
     reason = copy.dropped or (None if copy.whole else "too_large")
     if not kept or copy.dropped:
-        return _absent(copy, reason or "off")
-    data = b"".join(copy.chunks)
+        return _absent(copy, reason or "off", turn)
+    data = copy.joined()
     try:
-        masked = Masked(data, {}) if copy.clean else redactor.body(data, coding, torn=torn or not copy.whole)
+        masked = Masked(data, {}) if copy.clean else redactor.body(data, coding, torn=torn or not copy.whole, turn=turn)
     except TooSlow:
-        return _absent(copy, UNSEARCHED)
+        return _absent(copy, UNSEARCHED, turn)
     except Exception:
         log.exception("a body could not be searched for secrets")
         failed()
-        return _absent(copy, UNSEARCHED)
+        return _absent(copy, UNSEARCHED, turn)
     copy.clean = copy.whole and not masked.found
     stored = masked.data if copy.whole or coding else redactor.whole_words(masked.data)
-    return Body((stored,), copy.size, copy.sha256(), reason, bool(masked.found)), masked
+    return Body((stored,), copy.size, copy.sha256(turn), reason, bool(masked.found)), masked
 
 
-def _absent(copy: Copy, reason: str) -> tuple[Body, Masked]:
-    return Body((), copy.size, copy.sha256(), reason), Masked(b"", {})
+def _absent(copy: Copy, reason: str, turn: Turn | None) -> tuple[Body, Masked]:
+    return Body((), copy.size, copy.sha256(turn), reason), Masked(b"", {})
 
 
 def _placed(

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxy.reading.facts import PromptFacts
 from proxy.reading.jsontext import Json, Unreadable
 from proxy.reading.problems import Problems
-from proxy.reading.prompt import MAX_USUAL_BYTES, PromptFacts, prompt_facts
+from proxy.reading.prompt import MAX_USUAL_BYTES, prompt_facts
 from tests.reading.test_jsontext import VALUES
 
 IMAGE: Json = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBOR"}}

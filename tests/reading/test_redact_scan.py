@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from re import _parser as parser  # type: ignore[attr-defined]
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.reading.redact_scan import LONGEST_S, PIECE_BYTES, RULE_PIECE_BYTES, Found, Scanner, TooSlow
+from proxy.reading.redact_kinds import KINDS, Kind
+from proxy.reading.redact_scan import _BACK, LONGEST_S, PIECE_BYTES, REACH, RULE_PIECE_BYTES, Found, Scanner, TooSlow
 from tests.reading.test_redact_kinds import SCANNER, SECRETS
 
 KEY = b"sk-ant-api03-abcdefghij0123456789"
@@ -64,3 +67,15 @@ def test_no_anchor_is_hidden_by_another_that_reaches_into_it(before: bytes) -> N
 def test_text_made_of_anchors_is_searched_in_bounded_time_and_memory(anchor: bytes) -> None:
     data = anchor * (300_000 // len(anchor))
     assert len(SCANNER.find(data)) <= len(data) / 10
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_kind_reaches_only_so_far_or_never_across_a_quote(kind: Kind) -> None:
+    """What stands so far before new text, and is divided from it by a quote, need not be looked at again."""
+    pattern = kind.pattern.pattern
+    if parser.parse(pattern).getwidth()[1] + 128 > REACH:
+        classes = re.findall(rb"\[[^\]]+\]|\\w|\\s", pattern)
+        assert not [each for each in classes if re.match(each, b'"')]
+        assert b'"' not in pattern
+        assert not re.search(rb"(?<!\\)\.(?![^\[]*\])", pattern)
+    assert kind.before + 2 <= _BACK

@@ -17,6 +17,7 @@ from proxy.ledger.changes import Body
 from proxy.ledger.folder import Folder
 from proxy.reading.redact import Masked, Redactor
 from proxy.reading.redact_scan import TooSlow
+from proxy.reading.turns import Turn
 from proxy.relay.capture import Capture, Copy
 from proxy.relay.stored import body_of, capture_reasons, headers_by_hop, stored_bodies
 from tests.kit import laws
@@ -108,7 +109,9 @@ class Failing(Redactor):
         super().__init__([], b"")
         self._error = error
 
-    def body(self, data: bytes, content_encoding: str | None = None, *, torn: bool = False) -> Masked:
+    def body(
+        self, data: bytes, content_encoding: str | None = None, *, torn: bool = False, turn: Turn | None = None
+    ) -> Masked:
         raise self._error
 
 
