@@ -48,7 +48,7 @@ def purge(
         done = remove(folder, wheres, bar.update)
     for path in aside:
         path.unlink(missing_ok=True)
-    click.echo(f"{done.removed} requests removed from {folder.ledger}")
+    click.echo(f"requests removed from {folder.ledger}: {done.removed}")
     if done.obstacle is not None:
         click.echo(f"anthropic-proxy: bytes of them may still be in it: {done.obstacle}; then run this again", err=True)
     sys.exit(1 if chosen.open or done.obstacle else 0)
@@ -56,7 +56,9 @@ def purge(
 
 def _wheres(requests: tuple[str, ...], everything: bool, given: dict[str, str | None]) -> list[Filter]:
     narrowed = bool(requests) or any(value is not None for value in given.values())
-    if narrowed is everything:
+    if narrowed and everything:
+        raise click.UsageError("--all takes every request: leave it out, or the other choices")
+    if not narrowed and not everything:
         raise click.UsageError("say which requests: --request, --session, --key, --model, --since, --until, or --all")
     ids = requests or (None,)
     return [filter_of({**given, "request": each, "operation": "all"}) for each in dict.fromkeys(ids)]
@@ -66,8 +68,8 @@ def _said(chosen: Chosen, aside: list[Path]) -> str:
     if chosen.first_ns is None or chosen.last_ns is None:
         said = "no request matches"
     else:
-        said = f"{chosen.finished} requests match, accepted from {_time(chosen.first_ns)} to {_time(chosen.last_ns)}"
-    more = [f"{chosen.open} more are still open and stay"] if chosen.open else []
+        said = f"requests that match: {chosen.finished}, from {_time(chosen.first_ns)} to {_time(chosen.last_ns)}"
+    more = [f"still open, these stay: {chosen.open}"] if chosen.open else []
     more += [f"{path.name} goes too" for path in aside]
     return "; ".join([said, *more])
 

@@ -33,6 +33,6 @@ def reprice(config: Path | None, data: str | None, **given: str | None) -> None:
     with click.progressbar(length=length, label="pricing", file=sys.stderr, hidden=hidden) as bar:
         done = price_again(folder, where, bar.update)
     click.echo(f"prices of {done.price_version}")
-    click.echo(f"{done.changed} requests have a new price, {done.unchanged} had it already, {done.unknown} have none")
+    click.echo(f"priced anew: {done.changed}, priced as before: {done.unchanged}, without a price: {done.unknown}")
     if done.waiting:
-        click.echo(f"{done.waiting} requests wait for the observer, which prices them itself")
+        click.echo(f"requests that the observer is about to price itself: {done.waiting}")

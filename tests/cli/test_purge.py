@@ -14,7 +14,7 @@ from tests.cli.commands import Done, command
 from tests.kit.conditions import MEGABYTE, filled, tmpfs
 from tests.ledger.samples import alter, finished, opened, request_id, rows, store
 
-WHEN = "accepted from 2025-10-09T08:53:20Z to 2025-10-09T08:53:29Z"
+WHEN = "from 2025-10-09T08:53:20Z to 2025-10-09T08:53:29Z"
 
 
 @pytest.fixture
@@ -36,21 +36,21 @@ def left(folder: Folder) -> object:
 
 def test_without_yes_it_only_says_what_it_would_do(folder: Folder) -> None:
     done = purge(folder, "--all")
-    assert done == Done(0, f"10 requests match, {WHEN}\nnothing was removed: add --yes to do it\n", "")
+    assert done == Done(0, f"requests that match: 10, {WHEN}\nnothing was removed: add --yes to do it\n", "")
     assert left(folder) == 10
 
 
 def test_chosen_requests_are_removed(folder: Folder) -> None:
     done = purge(folder, "--request", request_id(1), "--request", "req_2", "--yes")
     assert (done.code, done.err) == (0, "")
-    assert done.out.endswith(f"2 requests removed from {folder.ledger}\n")
+    assert done.out.endswith(f"requests removed from {folder.ledger}: 2\n")
     assert left(folder) == 8
     assert purge(folder, "--session", "session", "--model", "SONNET", "--since", "2025-10-09", "--yes").code == 0
     assert left(folder) == 0
 
 
 def test_nothing_to_remove_is_no_failure(folder: Folder) -> None:
-    said = f"no request matches\n0 requests removed from {folder.ledger}\n"
+    said = f"no request matches\nrequests removed from {folder.ledger}: 0\n"
     assert purge(folder, "--key", "nobody", "--yes") == Done(0, said, "")
 
 
@@ -68,7 +68,7 @@ def test_what_has_to_stay_is_said_and_ends_with_1(folder: Folder) -> None:
         store(folder, Opened(opened(20)))
         done = purge(folder, "--all", "--yes")
     assert (done.code, left(folder)) == (1, 1)
-    assert "1 more are still open and stay" in done.out
+    assert "still open, these stay: 1" in done.out
 
 
 def test_a_trace_that_has_to_stay_is_said_and_ends_with_1(folder: Folder) -> None:
@@ -82,9 +82,19 @@ def test_a_trace_that_has_to_stay_is_said_and_ends_with_1(folder: Folder) -> Non
     assert done.err.startswith("anthropic-proxy: bytes of them may still be in it: to rewrite it, about ")
 
 
-@pytest.mark.parametrize("options", [(), ("--yes",), ("--all", "--model", "opus"), ("--since", "soon")])
-def test_without_a_clear_choice_nothing_happens(folder: Folder, options: tuple[str, ...]) -> None:
-    assert purge(folder, *options).code == 2
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ((), "say which requests"),
+        (("--yes",), "say which requests"),
+        (("--all", "--model", "opus"), "leave it out, or the other choices"),
+        (("--since", "soon"), "such as 24h"),
+    ],
+)
+def test_without_a_clear_choice_nothing_happens(folder: Folder, options: tuple[str, ...], remedy: str) -> None:
+    done = purge(folder, *options)
+    assert (done.code, done.out) == (2, "")
+    assert remedy in done.err
     assert left(folder) == 10
 
 

@@ -25,12 +25,12 @@ def test_recorded_requests_get_todays_prices(tmp_path: Path) -> None:
         costs.save(conn, request_id(0), Cost("old", Decimal(1)))
         cursors.set(conn, "metrics", 3)
     version = PriceTable().version
-    said = [f"prices of {version}", "3 requests have a new price, 0 had it already, 0 have none"]
-    waiting = "1 requests wait for the observer, which prices them itself"
+    said = [f"prices of {version}", "priced anew: 3, priced as before: 0, without a price: 0"]
+    waiting = "requests that the observer is about to price itself: 1"
     assert reprice(folder) == Done(0, "\n".join([*said, waiting, ""]), "")
     assert rows(folder, "SELECT price_version FROM costs WHERE latest = 1") == [(version,)] * 3
     again = reprice(folder, "--model", "sonnet", "--since", "2025-10-09T08:53:20Z", "--until", "2025-10-09T08:53:22Z")
-    assert again.out.splitlines()[1] == "0 requests have a new price, 2 had it already, 0 have none"
+    assert again.out.splitlines()[1] == "priced anew: 0, priced as before: 2, without a price: 0"
 
 
 def test_a_time_that_is_none_is_refused(tmp_path: Path) -> None:
