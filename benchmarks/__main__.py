@@ -39,8 +39,9 @@ def main(arguments: list[str]) -> int:
     print(text)
     if given.write:
         plots.write(run, PAGE.parent)
+        made = f"{plots.SHOWN}\n\n{text}"
         PAGE.write_text(
-            _REGION.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", PAGE.read_text("utf-8")), "utf-8"
+            _REGION.sub(lambda found: f"{found[1]}\n{made}\n\n{found[2]}", PAGE.read_text("utf-8")), "utf-8"
         )
     return 0
 

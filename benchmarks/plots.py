@@ -17,6 +17,11 @@ _STYLE = (
     "@media(prefers-color-scheme:dark){text{fill:#d1d7e0}.bar{fill:#6e7681}.ours{fill:#6ea0ff}}"
 )
 
+SHOWN = """![CPU time per call or event of every server](performance-cpu.svg)
+
+![p99 delay of an event](performance-delay.svg)"""
+"""Both pictures on a page beside them."""
+
 
 def write(run: Run, folder: Path) -> None:
     """Draws `performance-cpu.svg` and `performance-delay.svg` into the folder."""
