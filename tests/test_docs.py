@@ -152,6 +152,8 @@ def test_settings_files_that_are_shown_are_right(page: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(("variable", "example"), VARIABLE.findall(text(ROOT / "docs/settings.md")))
 def test_every_telemetry_variable_that_is_described_counts(variable: str, example: str) -> None:
     base = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_SAMPLER": "parentbased_traceidratio"}
+    if variable.endswith("_CLIENT_KEY"):
+        base["OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE"] = "client.pem"
     given = base | {variable.replace("<SIGNAL>", "LOGS"): example}
     assert (read_otlp(given), read_metric_interval(given)) != (read_otlp(base), read_metric_interval(base))
 
