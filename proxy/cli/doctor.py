@@ -133,8 +133,10 @@ def _processes(running: Mapping[str, int], workers: int) -> Finding:
 
 
 def _servers(settings: Settings) -> Iterator[Finding]:
+    used = {name for endpoint in settings.endpoints.values() for name in endpoint.upstreams}
     for name, upstream in settings.upstreams.items():
-        yield _connected(f"upstream {name}", upstream.url)
+        if name in used:
+            yield _connected(f"upstream {name}", upstream.url)
     otlp = settings.telemetry.otlp
     for signal, exporter in (("metrics", otlp.metrics), ("logs", otlp.logs), ("traces", otlp.traces)):
         if exporter is not None:

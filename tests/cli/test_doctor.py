@@ -51,6 +51,14 @@ def test_what_cannot_be_reached_is_named_and_ends_with_1(tmp_path: Path, healthy
     assert "FAIL logs       https://unknown.invalid:4318/v1/logs cannot be reached: " in done.out
 
 
+def test_an_upstream_that_no_endpoint_uses_is_not_asked(tmp_path: Path, healthy: dict[str, str]) -> None:
+    unused = {"ANTHROPIC_PROXY_UPSTREAMS_SPARE_URL": "https://unknown.invalid"}
+    used = {"ANTHROPIC_PROXY_ENDPOINTS_DEFAULT_UPSTREAMS": "anthropic"}
+    findings = found(tmp_path, healthy | unused | used)
+    assert findings["upstream anthropic"].ok
+    assert "upstream spare" not in findings
+
+
 def test_a_port_in_use_is_named(tmp_path: Path, healthy: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
