@@ -33,6 +33,7 @@ _LONGEST_REPLY = 1024 * 1024
 _CHUNK = 16 * 1024
 _TOO_MUCH_OR_WRONG = frozenset({400, 413})
 _LATER = frozenset({408, 429})
+_HTTP_1_0 = 10
 
 
 class HttpSender:
@@ -130,10 +131,14 @@ def _judge_success(signal: Signal, response: requests.Response, body: bytes) -> 
 
 
 def _broken_off(response: requests.Response, body: bytes) -> bool:
-    """Whether the head of an answer ended early, which http.client takes for its end."""
+    """Whether the head of an answer ended early, which http.client takes for its end.
+
+    An empty body that the end of the connection ends is an answer only where that was announced.
+    """
     head = getattr(getattr(response.raw, "_original_response", None), "msg", None)
     framed = {"content-length", "transfer-encoding"} & {name.lower() for name in response.headers}
-    silent = not body and not framed and response.status_code != HTTPStatus.NO_CONTENT
+    closes = response.raw.version == _HTTP_1_0 or response.headers.get("connection", "").lower() == "close"
+    silent = not body and not framed and not closes and response.status_code != HTTPStatus.NO_CONTENT
     return silent or bool(getattr(head, "defects", None))
 
 

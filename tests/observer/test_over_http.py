@@ -98,6 +98,12 @@ def test_what_is_no_whole_answer_leaves_open_what_was_taken(raw: bytes) -> None:
     assert (judged.verdict, judged.status, judged.untaken) == (Verdict.AGAIN, None, False)
 
 
+@pytest.mark.parametrize("raw", [b"HTTP/1.0 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"], ids=repr)
+def test_an_empty_answer_may_end_with_its_connection_where_that_is_announced(raw: bytes) -> None:
+    """Else such a receiver would be sent the same batch for ever."""
+    assert answered(Reply(raw=raw)).verdict is Verdict.DELIVERED
+
+
 @pytest.mark.parametrize("status", [400, 413])
 def test_refused_contents_are_told_apart(status: int) -> None:
     """G3."""
