@@ -11,6 +11,8 @@ from benchmarks.peers import KINDS, PRODUCT
 from benchmarks.workloads import Workload
 
 BARE = f"{PRODUCT} bare"
+LOADS = "the load's"
+"""Instead of times and rates of a server that was less busy than those who asked it."""
 Figure = Callable[[Visit], float]
 
 
@@ -39,12 +41,12 @@ def median(visits: Sequence[Visit], figure: Figure) -> float | None:
 
 
 def added_us(run: Run, workload: str, peer: str, name: str, share: str) -> float | None:
-    """Median of the same-round differences of a latency to no proxy at all, µs."""
+    """Median of the same-round differences of a latency to no proxy at all, µs; without rounds that the load bound."""
     ours, direct = run.visits.get((workload, peer), []), run.visits.get((workload.removesuffix(" TLS"), "direct"), [])
     values = [
         float(getattr(a.seen, name).get(share, 0) - getattr(b.seen, name).get(share, 0))
         for a, b in zip(ours, direct, strict=False)
-        if not (a.trouble or b.trouble)
+        if not (a.trouble or b.trouble or a.load_bound or b.load_bound)
     ]
     return statistics.median(values) if values else None
 
@@ -107,7 +109,9 @@ TARGETS = (
         "W1 p99 at saturation",
         30,
         " ms",
-        lambda run: _ms(median(run.visits.get(("W1", PRODUCT), []), lambda visit: float(visit.seen.call["p99"]))),
+        lambda run: _ms(
+            median(_timed(run.visits.get(("W1", PRODUCT), [])), lambda visit: float(visit.seen.call["p99"]))
+        ),
     ),
 )
 
@@ -156,12 +160,16 @@ def _lines(run: Run, which: Workload) -> Iterator[tuple[str, ...]]:
         if len(troubles) == len(visits):
             yield (kind.name, troubles[0], *[""] * 7)
             continue
+        timed = _timed(visits)
+        times = (
+            *(_percentile(timed, "first_byte", share) for share in ("p50", "p99")),
+            *(_percentile(timed, "delay", share) for share in ("p50", "p99")),
+            _number(median(timed, _rate), ""),
+        )
         cells = (
             _cpu(visits),
             _number(ratio(run, which.name, kind.name, all_cpu), ""),
-            *(_percentile(visits, "first_byte", share) for share in ("p50", "p99")),
-            *(_percentile(visits, "delay", share) for share in ("p50", "p99")),
-            "the load's" if visits[-1].load_bound else _number(median(visits, _rate), ""),
+            *(times if timed else [LOADS] * len(times)),
             " + ".join(f"{value:.0f}" for value in visits[-1].rss_mb.values()) or "–",
         )
         yield (kind.name + ("" if kind.share == 1 else f" ({kind.share:.0%} of the requests)"), *cells)
@@ -173,12 +181,17 @@ def _cpu(visits: Sequence[Visit]) -> str:
     return " + ".join(parts) or "–"
 
 
+def _timed(visits: Sequence[Visit]) -> Sequence[Visit]:
+    """Those whose times of the clock are the server's."""
+    return [visit for visit in visits if not (visit.trouble or visit.load_bound)]
+
+
 def _rate(visit: Visit) -> float:
     return (visit.seen.complete + visit.seen.aborted) / visit.seen.elapsed_s
 
 
 def _percentile(visits: Sequence[Visit], name: str, share: str) -> str:
-    values = [getattr(visit.seen, name).get(share) for visit in visits if visit.trouble is None]
+    values = [getattr(visit.seen, name).get(share) for visit in visits]
     known = [value for value in values if value is not None]
     return f"{statistics.median(known) / 1000:.2f}" if known else "–"
 

@@ -37,9 +37,17 @@ def test_a_peer_that_failed_shows_its_failure_instead_of_numbers(tmp_path: Path)
     assert report.ratio(measured, "W1", "LiteLLM", report.all_cpu) is None
 
 
-def test_a_load_that_was_busier_than_the_peer_shows_no_rate(tmp_path: Path) -> None:
-    measured = run(tmp_path, nginx=[visit({"worker": 10.0}, load_share=0.97)])
-    assert "| the load's |" in report.workload(measured, measured.workloads[0])
+def test_a_load_that_was_busier_than_the_peer_shows_neither_its_times_nor_its_rate(tmp_path: Path) -> None:
+    bound, free = visit({"worker": 10.0}, load_share=0.97), visit({"worker": 10.0})
+    measured = run(tmp_path, nginx=[bound, bound])
+    assert "| nginx | 10.0 | 1.0 |" + " the load's |" * 5 in report.workload(measured, measured.workloads[0])
+    measured = run(tmp_path, nginx=[free, bound])
+    assert "the load's" not in report.workload(measured, measured.workloads[0])
+
+
+def test_a_time_that_the_load_decided_is_no_figure_of_a_target(tmp_path: Path) -> None:
+    measured = run(tmp_path, ours=[visit({"relay": 100.0}, load_share=0.97)])
+    assert "| W1 p99 at saturation | ≤ 30 ms | – | not measured |" in report.targets(measured)
 
 
 def test_targets_are_kept_missed_or_not_measured(tmp_path: Path) -> None:
