@@ -12,7 +12,7 @@ from proxy.ledger.changes import Change
 from proxy.ledger.counters import Counters
 
 LINGER = 0.02
-"""Seconds that the first of a group waits for others."""
+"""Seconds that the first of a group waits for others, the time of the commit before included."""
 GROUP_ROWS = 256
 GROUP_BYTES = 4 * 1024 * 1024
 ROW_BYTES = 4096
@@ -33,14 +33,17 @@ class Entry:
     shed: Callable[[], None] | None
     """Makes the work forget its bodies; None when it cannot."""
     taken: bool = False
+    since: float = 0.0
+    """When it was put, monotonic seconds."""
 
 
 class Backlog:
     """The queue between the relay's threads and the recorder thread."""
 
-    def __init__(self, counters: Counters, max_held: int) -> None:
+    def __init__(self, counters: Counters, max_held: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._counters = counters
         self._max_held = max_held
+        self._clock = clock
         # What is being written cannot be shed, so it may only be a small part of all.
         self._group_bytes = min(GROUP_BYTES, max_held // 8)
         self._ready = threading.Condition(threading.Lock())
@@ -68,6 +71,7 @@ class Backlog:
                 (self._sheddable if entry.shed else self._opaque).append(entry)
             if self._held > self._max_held and not self._make_room(entry):
                 return
+            entry.since = self._clock()
             self._queue.append(entry)
             self._queued += entry.held
             if len(self._queue) in (1, GROUP_ROWS) or self._queued >= self._group_bytes:
@@ -89,9 +93,9 @@ class Backlog:
                 self._ready.wait(patience)
             if not self._queue:
                 return []
-            deadline = time.monotonic() + LINGER
+            deadline = self._queue[0].since + LINGER
             while not self._closed and len(self._queue) < GROUP_ROWS and self._queued < self._group_bytes:
-                remaining = deadline - time.monotonic()
+                remaining = deadline - self._clock()
                 if remaining <= 0:
                     break
                 self._ready.wait(remaining)

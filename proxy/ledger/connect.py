@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -67,6 +67,32 @@ def reader(path: Path) -> sqlite3.Connection:
         conn.close()
         raise
     return conn
+
+
+class Reopened:
+    """A connection that is opened when it is needed, and anew when the file is another one."""
+
+    def __init__(self, path: Path, connect: Callable[[Path], sqlite3.Connection]) -> None:
+        self._path = path
+        self._connect = connect
+        self._conn: sqlite3.Connection | None = None
+        self._inode = 0
+
+    def connection(self) -> sqlite3.Connection:
+        """The connection; raises what opening it raises."""
+        # A file that was moved away or deleted would go on taking rows that nobody can ever read.
+        if self._conn is not None and self._path.stat().st_ino != self._inode:
+            self.close()
+        if self._conn is None:
+            self._conn = self._connect(self._path)
+            self._inode = self._path.stat().st_ino
+        return self._conn
+
+    def close(self) -> None:
+        """Close it; the next use opens it again."""
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
 
 
 @contextmanager

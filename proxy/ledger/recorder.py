@@ -16,7 +16,7 @@ from pathlib import Path
 from proxy.ledger.backlog import ROW_BYTES, Backlog, Entry
 from proxy.ledger.bodies import Packer
 from proxy.ledger.changes import Change
-from proxy.ledger.connect import transaction, writer
+from proxy.ledger.connect import Reopened, transaction, writer
 from proxy.ledger.counters import Counters
 from proxy.ledger.errors import Trouble, trouble
 from proxy.ledger.folder import Folder
@@ -27,6 +27,8 @@ _BUSY_MS = 100
 """SQLite's own wait is short, so that the thread can relieve the queue between two tries."""
 _LONGEST_WAIT = 0.25
 _BRIEF = 1.0
+_GRACE_S = 1.0
+"""How long a thread that has to give up may take for what it is at."""
 _LOOK_S = 1.0
 """How often the disk is looked at while nothing is to be written."""
 
@@ -51,18 +53,15 @@ class Recorder:
         low: Callable[[], bool] = bool,
     ) -> None:
         """`low` tells whether the disk has no room for bodies; asked in the recorder thread only."""
-        self._path = folder.ledger
         self._process = process
         self._counters = counters
         self._clock_ns = clock_ns
-        self._connect = connect
+        self._ledger = Reopened(folder.ledger, lambda path: connect(path, _BUSY_MS))
         self._low = low
         self._short = False
         self._backlog = Backlog(counters, max_held)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._packer = Packer()
-        self._conn: sqlite3.Connection | None = None
-        self._inode = 0
         self._trouble: Trouble | None = None
         self._troubled_since = 0.0
         self._deadline: float | None = None
@@ -92,13 +91,20 @@ class Recorder:
     def stop(self, timeout: float) -> bool:
         """Commit what waits and end the thread; False when that took longer than `timeout` seconds.
 
-        What is then left is counted as lost.
+        What is then left is counted as lost. A thread that does not come back even to give up is `stuck`.
         """
         self._deadline = time.monotonic() + timeout
         self._backlog.close()
         if self._thread.is_alive():
-            self._thread.join(timeout + 1.0)
+            self._thread.join(timeout + _GRACE_S)
+        if self.stuck:
+            self._lose_the_rest()
         return self._flushed
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the thread is still at something that cannot be broken off; ask after `stop`."""
+        return self._thread.is_alive()
 
     def degraded(self) -> list[str]:
         """What is wrong at the moment; empty when well.
@@ -126,10 +132,9 @@ class Recorder:
             self._flushed = True
         except _GivenUp:
             self._count_lost(group)
-            while group := self._backlog.take():
-                self._count_lost(group)
+            self._lose_the_rest()
         finally:
-            self._disconnect()
+            self._ledger.close()
 
     def _look(self) -> None:
         """See whether there is room for bodies, so that what follows from it is decided before the disk is full."""
@@ -139,7 +144,7 @@ class Recorder:
 
     def _record(self, group: list[Entry]) -> None:
         try:
-            ready = [ready for entry in group if (ready := self._resolve(entry)) is not None]
+            ready = self._made(group)
             self._store(self._strip(ready) if self._short else ready)
         except _GivenUp:
             raise
@@ -147,8 +152,14 @@ class Recorder:
             self._complain("ledger_error", "a group of records was lost", error)
             self._count_lost(group)
 
+    def _made(self, group: list[Entry]) -> list[Prepared]:
+        """The group in its order, made from its end: where a whole record is made, its open row need not be."""
+        made = [self._resolve(entry) for entry in reversed(group)]
+        return [each for each in reversed(made) if each is not None]
+
     def _resolve(self, entry: Entry) -> Prepared | None:
         """Run the work; one that raises is counted and closes its exchange."""
+        self._hurry()
         failed = None if entry.request_id is None else self._failed(entry.request_id)
         if entry.work is None:
             return None if failed is None else prepare(failed, self._packer)
@@ -194,33 +205,19 @@ class Recorder:
                 ready = self._strip(ready)
                 continue
             if kind is Trouble.BROKEN:
-                self._disconnect()
+                self._ledger.close()
             self._wait(pause)
             if kind is not Trouble.BUSY:
                 pause = min(pause * 2, _LONGEST_WAIT)
 
     def _commit(self, ready: Sequence[Prepared]) -> None:
-        conn = self._connection()
+        conn = self._ledger.connection()
         make_ready(conn, ready, self._packer)
         begun = time.perf_counter()
         with transaction(conn):
             write(conn, ready, self._clock_ns())
         remember(ready, self._packer)
         self._counters.observe("commit_ms", (time.perf_counter() - begun) * 1000)
-
-    def _connection(self) -> sqlite3.Connection:
-        # A file that was moved away or deleted would go on taking rows that nobody can ever read.
-        if self._conn is not None and self._path.stat().st_ino != self._inode:
-            self._disconnect()
-        if self._conn is None:
-            self._conn = self._connect(self._path, _BUSY_MS)
-            self._inode = self._path.stat().st_ino
-        return self._conn
-
-    def _disconnect(self) -> None:
-        if self._conn is not None:
-            self._conn.close()
-            self._conn = None
 
     def _recovered(self, ready: Sequence[Prepared]) -> None:
         self._counters.add("poison", sum(not each.intact for each in ready))
@@ -261,10 +258,13 @@ class Recorder:
         while self._backlog.pressed and (entry := self._backlog.oldest_opaque()) is not None:
             if entry.work is not None:
                 self._relieve(entry, entry.work)
-        if self._deadline is not None and time.monotonic() > self._deadline:
-            raise _GivenUp
+        self._hurry()
         # Not time.sleep, which fails under libfaketime when the wall clock is moved.
         threading.Event().wait(pause)
+
+    def _hurry(self) -> None:
+        if self._deadline is not None and time.monotonic() > self._deadline:
+            raise _GivenUp
 
     def _relieve(self, entry: Entry, work: Callable[[], Change | None]) -> None:
         """Run waiting work now and keep its change without the bodies."""
@@ -276,6 +276,10 @@ class Recorder:
             return
         self._counters.add("queue_full")
         self._backlog.lighten(entry, lambda: light)
+
+    def _lose_the_rest(self) -> None:
+        while group := self._backlog.take():
+            self._count_lost(group)
 
     def _count_lost(self, group: Sequence[Entry]) -> None:
         self._counters.add("ledger_error", len(group))

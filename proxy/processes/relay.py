@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import socket
 from dataclasses import dataclass, field
 from time import perf_counter
+from typing import NoReturn
 
 from msgspec import structs
 
@@ -27,6 +29,8 @@ from proxy.serving.connections import Limits
 from proxy.serving.process import connections, on_stop, run
 from proxy.serving.server import Server, server
 from proxy.settings.shape import Settings
+
+log = logging.getLogger(__name__)
 
 TICK_S = 0.1
 """How often late requests are looked for; a late tick is a stall of the event loop."""
@@ -64,7 +68,16 @@ def run_relay(settings: Settings, folder: Folder, sock: socket.socket, parent: i
             run(_relay(settings, folder, process, recorder, counters, sock, parent))
         finally:
             flushed = recorder.stop(FLUSH_S)
+            if recorder.stuck:
+                _leave(recorder)
     return 0 if flushed else 1
+
+
+def _leave(recorder: Recorder) -> NoReturn:
+    """Ends the process past a thread that is inside native code: the interpreter would end it there, and crash."""
+    log.error("the ledger takes nothing (%s); what was not recorded is counted as lost", recorder.degraded())
+    logging.shutdown()
+    os._exit(1)
 
 
 async def _relay(

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
+import msgspec
+
 from proxy.exchange import Attempt
+from proxy.reading.facts import ResponseFacts
 from proxy.relay.capture import Capture
 from proxy.relay.errors import RelayError, UpstreamTimeout, UpstreamUnreachable
 from proxy.relay.ids import span_id
@@ -37,6 +43,34 @@ def tried(
         error_type="stale_connection" if stale else failed.error_type if failed else None,
         error_message=_story(failed) if failed else None,
     )
+
+
+def answer_id(by_name: Mapping[str, str]) -> str | None:
+    """The provider's id of a request: Anthropic's `request-id`, others' `x-request-id`."""
+    return by_name.get("request-id") or by_name.get("x-request-id")
+
+
+def with_answer(
+    capture: Capture,
+    by_name: Mapping[str, str],
+    limits: Mapping[str, str],
+    response: ResponseFacts,
+    error_message: str | None,
+) -> tuple[Attempt, ...]:
+    """The attempts, the last one with what its answer said."""
+    attempts = capture.attempts
+    if not attempts or attempts[-1].status is None:
+        return tuple(attempts)
+    failed = attempts[-1].status >= 400
+    last = replace(
+        attempts[-1],
+        upstream_request_id=answer_id(by_name),
+        ratelimit=msgspec.json.encode(dict(limits)).decode() if limits else None,
+        error_type=response.error_type or ("other" if failed else None),
+        error_message=error_message if failed or response.error_type else None,
+        ended_ms=capture.times.last_byte_ms or attempts[-1].ended_ms,
+    )
+    return (*attempts[:-1], last)
 
 
 def _story(failed: UpstreamUnreachable | UpstreamTimeout) -> str:

@@ -154,6 +154,8 @@ class Capture:
     """It has lasted long enough for a row of its own before its end."""
     over: bool = False
     """The request is over; its whole record is with the recorder."""
+    told: bool = False
+    """Its whole record was made; noted by the recorder thread."""
     redactor: Redactor | None = None
     text: Headers | None = None
     """The request's header fields as text; made by the recorder thread, once."""

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from proxy.exchange import Attempt, Exchange, Headers, Hop, LimitReading, Outcome, WindowReading
+from proxy.exchange import Exchange, Headers, Hop, LimitReading, Outcome, WindowReading
 from proxy.ledger.changes import Arrived, Finished, Opened
 from proxy.reading import caller, ratelimit
 from proxy.reading.facts import ResponseFacts
@@ -22,6 +22,7 @@ from proxy.reading.redact import Redactor
 from proxy.reading.redact_scan import Scanner
 from proxy.reading.request import RequestFacts, request_facts
 from proxy.reading.turns import Turn, Turns
+from proxy.relay.attempts import answer_id, with_answer
 from proxy.relay.capture import Asked, Capture
 from proxy.relay.masking import masked, without_texts
 from proxy.relay.outcome import outcome
@@ -80,9 +81,9 @@ class Finisher:
     def opened(self, capture: Capture) -> Opened | None:
         """The row of a request under way, with what it asks for once that has arrived.
 
-        None when it is over already and its whole record follows.
+        None when its whole record is in the same group: the recorder makes the last first.
         """
-        if capture.over:
+        if capture.told:
             return None
         said = self._asked(capture).said if capture.upload_complete else {}
         known = {**self._accepted(capture), **said, "request_capture": UNKEPT[capture.keeping(self._bodies)]}
@@ -90,7 +91,7 @@ class Finisher:
 
     def arrived(self, capture: Capture) -> Arrived | None:
         """The request body, stored before the end so that an interrupted request still has it; None as above."""
-        if capture.over:
+        if capture.told:
             return None
         coding, redactor = encoding(capture.headers), self._redactor(capture)
         turn = self._turn(capture)
@@ -118,6 +119,7 @@ class Finisher:
             exchange = replace(exchange, redactions=counts)
         if capture.turn is not None:
             capture.turn.before = None
+        capture.told = True
         return Finished(exchange=exchange, headers=headers_kept, bodies=stored.bodies, chunks=stored.chunks)
 
     def _try(self, step: Callable[[], T], otherwise: T) -> T:
@@ -230,22 +232,17 @@ class Finisher:
             response_model=response.model,
             status=capture.status,
             finish_reason=response.finish_reason,
-            upstream_request_id=_answer_id(by_name) or response.upstream_request_id,
+            upstream_request_id=answer_id(by_name) or response.upstream_request_id,
             message_id=response.message_id,
             upstream_organization_id=_organization(by_name),
             upstream_workspace_id=by_name.get("anthropic-workspace-id"),
             usage=response.usage,
             usage_source=response.usage_source,
             first_token_ms=response.first_token_ms,
-            attempts=_with_answer(capture, by_name, ratelimits, response, ended["error_message"]),
+            attempts=with_answer(capture, by_name, ratelimits, response, ended["error_message"]),
             windows=windows,
             limits=limits,
         )
-
-
-def _answer_id(by_name: Mapping[str, str]) -> str | None:
-    """The provider's id of a request: Anthropic's `request-id`, others' `x-request-id`."""
-    return by_name.get("request-id") or by_name.get("x-request-id")
 
 
 def _organization(by_name: Mapping[str, str]) -> str | None:
@@ -275,26 +272,3 @@ def _sizes(capture: Capture) -> dict[str, Any]:
         "response_sha256": capture.response.sha256() if answered else None,
         "delivered_bytes": capture.delivered,
     }
-
-
-def _with_answer(
-    capture: Capture,
-    by_name: Mapping[str, str],
-    limits: Mapping[str, str],
-    response: ResponseFacts,
-    error_message: str | None,
-) -> tuple[Attempt, ...]:
-    """The attempts, the last one with what its answer said."""
-    attempts = capture.attempts
-    if not attempts or attempts[-1].status is None:
-        return tuple(attempts)
-    failed = attempts[-1].status >= 400
-    last = replace(
-        attempts[-1],
-        upstream_request_id=_answer_id(by_name),
-        ratelimit=msgspec.json.encode(dict(limits)).decode() if limits else None,
-        error_type=response.error_type or ("other" if failed else None),
-        error_message=error_message if failed or response.error_type else None,
-        ended_ms=capture.times.last_byte_ms or attempts[-1].ended_ms,
-    )
-    return (*attempts[:-1], last)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from proxy.ledger.backlog import GROUP_BYTES, GROUP_ROWS, ROW_BYTES, STUB_BYTES, Backlog, Entry
+from proxy.ledger.backlog import GROUP_BYTES, GROUP_ROWS, LINGER, ROW_BYTES, STUB_BYTES, Backlog, Entry
 from proxy.ledger.changes import Opened
 from proxy.ledger.counters import Counters
 from proxy.ledger.folder import Folder
@@ -156,3 +156,26 @@ def test_nothing_to_do_is_told_after_a_while_and_the_end_at_once(counters: Count
     assert (backlog.take(0.01), backlog.drained) == ([], False)
     backlog.close()
     assert (backlog.take(60), backlog.drained) == ([], True)
+
+
+def test_what_has_waited_through_a_slow_commit_does_not_wait_for_others(counters: Counters) -> None:
+    """I3: what is over for a tenth of a second is committed."""
+    now = [100.0]
+    backlog = Backlog(counters, 2**30, clock=lambda: now[0])
+    backlog.put(_entry(1))
+    now[0] += LINGER
+    backlog.put(_entry(2))
+    assert _ids(backlog.take()) == ["px_1", "px_2"]
+
+
+def test_the_first_of_a_group_waits_for_others_from_when_it_came(counters: Counters) -> None:
+    asked: list[float] = []
+
+    def clock() -> float:
+        asked.append(len(asked) * LINGER / 4)
+        return asked[-1]
+
+    backlog = Backlog(counters, 2**30, clock=clock)
+    backlog.put(_entry(1))
+    assert _ids(backlog.take()) == ["px_1"]
+    assert asked[-1] == LINGER

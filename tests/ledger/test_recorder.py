@@ -45,6 +45,11 @@ def _put(held: Recording, change: Change, size: int = 100) -> None:
     held.recorder.put(lambda: change, size, ends)
 
 
+def _slowly(number: int) -> Change:
+    time.sleep(0.05)
+    return finished(number)
+
+
 def _found(folder: Folder, number: int) -> Listed:
     with closing(reader(folder.ledger)) as conn:
         found = detail(conn, request_id(number))
@@ -315,6 +320,45 @@ def test_ledger_that_goes_away_and_comes_back_loses_nothing(folder: Folder) -> N
         away.rename(folder.ledger)
         wait(lambda: _counted(folder) == 2, "the second record")
     assert verify(folder) == []
+
+
+def test_a_group_is_made_from_its_end_and_stored_in_its_order(folder: Folder) -> None:
+    """Whoever makes an open row knows whether the whole record is in the same group."""
+    made: list[str] = []
+
+    def work(name: str, change: Change) -> Callable[[], Change]:
+        return lambda: made.append(name) or change  # type: ignore[func-returns-value]
+
+    with recording(folder) as held:
+        held.recorder.put(work("open row", Opened(opened(1))), 100)
+        held.recorder.put(work("whole record", finished(1)), 100, request_id(1))
+        assert held.recorder.stop(10)
+    assert made == ["whole record", "open row"]
+    assert _found(folder, 1) == Listed(closed(1), None)
+
+
+def test_stop_gives_up_between_two_records_and_counts_the_rest(folder: Folder) -> None:
+    """I1: a flood that takes longer than the end may take"""
+    with recording(folder) as held:
+        for number in range(50):
+            held.recorder.put(partial(_slowly, number), 100, request_id(number))
+        assert not held.recorder.stop(0.1)
+        assert not held.recorder.stuck
+        assert held.count("records_lost") == 50 - _counted(folder)
+    assert verify(folder) == []
+
+
+def test_a_thread_that_does_not_come_back_is_told(folder: Folder) -> None:
+    going_on = threading.Event()
+    with recording(folder) as held:
+        held.recorder.put(lambda: finished(1) if going_on.wait(30) else None, 100, request_id(1))
+        wait(lambda: not held.recorder._backlog._queue, "the thread to be at it")
+        held.recorder.put(lambda: finished(2), 100, request_id(2))
+        assert not held.recorder.stop(0.1)
+        assert held.recorder.stuck
+        assert held.count("records_lost") == 1
+        going_on.set()
+        wait(lambda: not held.recorder.stuck, "the thread to end")
 
 
 def test_stop_that_takes_too_long_gives_up_and_counts(folder: Folder) -> None:

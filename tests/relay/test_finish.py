@@ -233,13 +233,22 @@ def test_an_open_row_says_why_it_will_have_no_body_if_the_process_dies(bodies: s
     assert opened.exchange.request_capture == reason
 
 
-def test_no_open_row_is_written_for_a_request_that_is_over() -> None:
-    assert finisher().opened(captured()) is None
+def test_no_open_row_is_written_for_a_request_whose_record_is_made() -> None:
+    over, makes = captured(), finisher()
+    makes.finished(over)
+    assert makes.opened(over) is None
+    assert makes.arrived(over) is None
     open_still = captured()
     open_still.over = False
     opened = finisher().opened(open_still)
     assert opened is not None
     assert (opened.exchange.outcome, opened.exchange.operation) == (None, "messages")
+
+
+def test_a_request_that_is_over_but_waits_for_the_next_group_has_an_open_row() -> None:
+    """I3: else a kill during a slow commit would leave nothing of it"""
+    assert finisher().opened(captured()) is not None
+    assert finisher().arrived(captured()) is not None
 
 
 def test_the_row_of_a_request_under_way_says_what_is_asked_once_that_has_arrived() -> None:
