@@ -26,12 +26,13 @@ CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
 
 @contextlib.contextmanager
 def running(folder: Path, parser: str, *, relay: str = "", rest: str = "") -> Iterator[Relayed]:
-    """A proxy with this parser and an upstream behind it."""
+    """A proxy with this parser and an upstream behind it; ends with the laws."""
     upstream = Upstream()
     with upstream.running():
         proxy = Proxy(folder, upstream.url, relay=f'parser = "{parser}"\n{FAST}{LIMITS}{relay}', rest=rest)
         with proxy.running():
             yield Relayed(proxy, upstream)
+            laws.check(proxy)
 
 
 @dataclass
@@ -52,12 +53,11 @@ class Fresh(Relayed):
 
 
 def fresh(installation: Relayed) -> Iterator[Fresh]:
-    """The same with a fresh script, for one test; ends with the laws."""
+    """The same with a fresh script, for one test."""
     installation.upstream.script, installation.upstream.early = ok, None
     installation.upstream.seen.clear()
     [newest] = installation.proxy.rows("SELECT max(request_id) AS request_id FROM exchanges")
     yield Fresh(installation.proxy, installation.upstream, newest["request_id"] or "")
-    laws.check(installation.proxy)
 
 
 def client_headers(proxy: Proxy, reply: Reply) -> list[tuple[str, str]]:

@@ -38,6 +38,7 @@ def installation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 @pytest.fixture
 def relayed(installation: Relayed) -> Iterator[Fresh]:
     yield from fresh(installation)
+    laws.check(installation.proxy)
 
 
 @pytest.fixture
