@@ -66,7 +66,11 @@ class Relay(Struct, frozen=True, forbid_unknown_fields=True):
     max_headers: Annotated[Count, Meta(description="Most request headers; zttp takes at most 100.")] = 100
     max_uri_bytes: Annotated[Size, Meta(description="Longest request target.")] = 8 * _KIB
     max_requests: Annotated[
-        Count, Meta(description="Requests open at once in one relay process; further ones are refused.")
+        Count,
+        Meta(
+            description="Requests open at once in one relay process; further ones are refused. Fewer where the process may"
+            " not open two files for each."
+        ),
     ] = 1000
     max_connections: Annotated[
         Count,
