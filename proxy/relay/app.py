@@ -219,7 +219,7 @@ class Relay:
         """Sees the client leave in every phase after its upload; during it, the upload does."""
         while (await receive())["type"] != "http.disconnect":
             pass
-        gone = ClientGone("the client left.")
+        gone = ClientGone("the client closed its connection before it had the whole answer.")
         if capture.endpoint is not None and capture.endpoint.on_disconnect == "drain":
             capture.leave(gone, self._drain)
         else:

@@ -61,12 +61,19 @@ def test_errors_stand_in_a_banner_with_their_body(
     """S0-27"""
     with site.client() as client:
         text = client.get(f"/requests/{sample.ids[name]}").text
-    banner = re.search(r'<section class="banner".*?</section>', text, re.S)
+    banner = re.search(r'<section class="banner error".*?</section>', text, re.S)
     assert banner is not None
     seen = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", banner[0])).split())
 
     assert heading in seen
     assert body in seen
+
+
+def test_a_client_that_left_is_no_error_of_the_answer(sample: Sample, site: Site) -> None:
+    with site.client() as client:
+        text = client.get(f"/requests/{sample.ids['left']}").text
+    assert '<section class="banner warn"' in text
+    assert '<section class="banner error"' not in text
 
 
 def test_what_was_not_captured_is_said_with_the_reason(sample: Sample, site: Site) -> None:
