@@ -44,7 +44,7 @@ def writer(path: Path, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
         conn.execute("PRAGMA wal_autocheckpoint=1000")
         # Debian's SQLite writes every freed page once more, as zeros: then deleting takes as much room as is deleted.
         conn.execute("PRAGMA secure_delete=FAST")
-        _common(conn)
+        _tune(conn)
     except BaseException:
         conn.close()
         raise
@@ -62,7 +62,7 @@ def reader(path: Path) -> sqlite3.Connection:
     )
     try:
         conn.execute("PRAGMA query_only=ON")
-        _common(conn)
+        _tune(conn)
     except BaseException:
         conn.close()
         raise
@@ -164,7 +164,7 @@ def limited(conn: sqlite3.Connection, seconds: float = 1.0) -> Iterator[None]:
         conn.set_progress_handler(None, 0)
 
 
-def _common(conn: sqlite3.Connection) -> None:
+def _tune(conn: sqlite3.Connection) -> None:
     conn.execute("PRAGMA temp_store=MEMORY")
     conn.execute("PRAGMA foreign_keys=ON")
     conn.execute("PRAGMA trusted_schema=OFF")

@@ -117,9 +117,9 @@ def _retry_after(call: grpc.Call) -> float | None:
     metadata = dict(call.trailing_metadata() or ())
     with suppress(DecodeError, TypeError):
         for detail in Status.FromString(metadata.get(_DETAILS, b"")).details:
-            info = RetryInfo()
-            if detail.Unpack(info):
-                return max(0.0, float(info.retry_delay.seconds + info.retry_delay.nanos / 1e9))
+            asked = RetryInfo()
+            if detail.Unpack(asked):
+                return max(0.0, float(asked.retry_delay.seconds + asked.retry_delay.nanos / 1e9))
     return None
 
 

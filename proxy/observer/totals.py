@@ -123,7 +123,7 @@ def _count_model_call(
     if not exchange.attempts:
         return
     last = exchange.attempts[-1]
-    common = (
+    call = (
         genai.operation_name(exchange.operation),
         labels.provider(exchange.provider),
         labels.model(exchange.model),
@@ -132,15 +132,15 @@ def _count_model_call(
         last.server_port,
     )
     failed = labels.error_type(genai.error_type(exchange))
-    draft.observe(metrics.GENAI_DURATION, genai.duration_s(exchange), *common, failed, exemplar=exemplar)
-    draft.observe(metrics.GENAI_FIRST_CHUNK, genai.first_chunk_s(exchange), *common, exemplar=exemplar)
+    draft.observe(metrics.GENAI_DURATION, genai.duration_s(exchange), *call, failed, exemplar=exemplar)
+    draft.observe(metrics.GENAI_FIRST_CHUNK, genai.first_chunk_s(exchange), *call, exemplar=exemplar)
     if exchange.stream:
         gaps = [max(0.0, after - before) / 1000 for (_, before), (_, after) in pairwise(chunks)]
-        draft.observe_all(metrics.GENAI_OUTPUT_CHUNK, gaps, *common)
+        draft.observe_all(metrics.GENAI_OUTPUT_CHUNK, gaps, *call)
     if exchange.usage_source in (UsageSource.FINAL, UsageSource.PARTIAL):
         usage = exchange.usage
-        draft.observe(metrics.GENAI_TOKEN_USAGE, usage.input_tokens_total, *common, "input", exemplar=exemplar)
-        draft.observe(metrics.GENAI_TOKEN_USAGE, usage.output_tokens, *common, "output", exemplar=exemplar)
+        draft.observe(metrics.GENAI_TOKEN_USAGE, usage.input_tokens_total, *call, "input", exemplar=exemplar)
+        draft.observe(metrics.GENAI_TOKEN_USAGE, usage.output_tokens, *call, "output", exemplar=exemplar)
 
 
 def _exemplar(exchange: Exchange) -> Exemplar:

@@ -68,8 +68,8 @@ class Relay(Struct, frozen=True, forbid_unknown_fields=True):
     max_requests: Annotated[
         Count,
         Meta(
-            description="Requests open at once in one relay process; further ones are refused. Fewer where the process may"
-            " not open two files for each."
+            description="Requests open at once in one relay process; further ones are refused. Fewer where the process"
+            " may not open two files for each."
         ),
     ] = 1000
     max_connections: Annotated[

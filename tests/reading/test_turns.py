@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -141,7 +142,7 @@ def test_a_turn_that_goes_on_reads_only_what_is_new() -> None:
 
     turns = Turns()
     made = [turn for count in (10, 11, 12) if (turn := turns.next(body(count))) is not None]
-    for before, turn in zip(made, made[1:], strict=False):
+    for before, turn in pairwise(made):
         turn.before = before
     for turn in made:
         prompt_facts(turn.body, Problems(), counted=True, turn=turn)
