@@ -9,7 +9,7 @@ _SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_ANTHROPIC_PROXY_COMPLETE"
 
 
-@click.command()
+@click.command(short_help="Print the completion script of a shell.")
 @click.argument("shell", type=click.Choice(_SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:

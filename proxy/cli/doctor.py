@@ -33,7 +33,7 @@ class Finding:
     text: str
 
 
-@click.command()
+@click.command(short_help="Say what stands in the way of a working proxy.")
 @with_options()
 def doctor(config: Path | None, **given: str | None) -> None:
     """Say what this installation is made of and what stands in its way; exit code 1 if something does."""

@@ -22,7 +22,7 @@ _PAGE = 200
 Json = object
 
 
-@click.command()
+@click.command(short_help="Write recorded requests to standard output.")
 @with_options()
 @click.option("--since", help="Accepted at or after: a time such as 2026-11-21T12:00Z, a date, or an age such as 24h.")
 @click.option("--until", help="Accepted before; the same forms.")

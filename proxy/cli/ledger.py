@@ -15,7 +15,7 @@ from proxy.observer.rewind import REWINDABLE
 from proxy.observer.rewind import rewind as set_back
 
 
-@click.command()
+@click.command(short_help="Check that every request and body is recorded once.")
 @with_options()
 def verify(config: Path | None, **given: str | None) -> None:
     """Check the ledger: every request recorded once, every body's hash, nothing unaccounted for."""
@@ -35,7 +35,7 @@ def telemetry() -> None:
     """Act on what is exported."""
 
 
-@telemetry.command()
+@telemetry.command(short_help="Send logs or spans again from the ledger.")
 @click.option("--signal", type=click.Choice(REWINDABLE), required=True, help="What to send again.")
 @click.option("--since", required=True, help="From when on: a time such as 2026-11-21T12:00Z, or an age such as 24h.")
 @with_options()

@@ -17,7 +17,7 @@ from proxy.ledger.purge import Chosen, choose
 from proxy.ledger.purge import purge as remove
 
 
-@click.command()
+@click.command(short_help="Remove requests and every trace of them.")
 @with_options()
 @click.option("--request", "requests", multiple=True, metavar="ID", help="One request, by any of its ids; repeatable.")
 @click.option("--session", help="All requests of a session.")

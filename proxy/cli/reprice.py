@@ -13,7 +13,7 @@ from proxy.cli.reading import ledger
 from proxy.ledger.folder import Folder
 
 
-@click.command()
+@click.command(short_help="Price recorded requests by the installed prices.")
 @with_options()
 @click.option("--model", help="Part of the model's name.")
 @click.option("--since", help="Accepted at or after: a time such as 2026-11-21T12:00Z, a date, or an age such as 24h.")

@@ -42,7 +42,7 @@ def observe(config: Path | None, **given: str | int | None) -> None:
     _alone("observer", settings_of(config, given))
 
 
-@click.command()
+@click.command(short_help="Everything against a built-in upstream, no key needed.")
 @with_options(*relay_options[:3], *inspector_options, open_option, log_option)
 def demo(config: Path | None, open_page: bool, **given: str | int | None) -> None:
     """Everything against a built-in upstream with sample traffic: no key, no network, a data folder of its own."""

@@ -45,6 +45,13 @@ def test_every_command_is_listed_with_a_sentence() -> None:
     assert set(COMMANDS) >= {"serve", "relay", "observe", "demo", "doctor", "export", "verify", "telemetry", "config"}
 
 
+@pytest.mark.parametrize("group", [(), ("telemetry",), ("config",)])
+def test_no_command_of_a_list_is_cut_short(tmp_path: Path, group: tuple[str, ...]) -> None:
+    listed = command(tmp_path, *group, "--help").out.partition("Commands:")[2]
+    assert listed
+    assert "..." not in listed
+
+
 def test_options_without_a_command_are_those_of_serve(tmp_path: Path) -> None:
     done = command(tmp_path, "--listen", "nowhere")
     assert done == Done(
