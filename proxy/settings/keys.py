@@ -104,7 +104,7 @@ def _expected(kind: inspect.Type, unit: str | None) -> str:
         case inspect.LiteralType(values=values):
             return f"one of {', '.join(map(str, values))}"
         case inspect.IntType() if unit == "bytes":
-            return 'a size such as "10GiB", or a whole number of bytes'
+            return 'a size above 0 such as "10GiB", or a whole number of bytes'
         case inspect.FloatType(gt=least):
             above = "" if least is None else " above 0"
             return f'a duration{above} such as "30s", "5m" or "7d", or a number of seconds'

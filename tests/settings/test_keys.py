@@ -26,7 +26,7 @@ def test_keys_are_listed_in_the_order_of_the_file() -> None:
         ("relay.max_headers", "ANTHROPIC_PROXY_RELAY_MAX_HEADERS", None, "a whole number from 1 to 10,000,000"),
         ("relay.workers", "ANTHROPIC_PROXY_RELAY_WORKERS", None, "a whole number from 1 to 64"),
         ("retention.max_bytes", "ANTHROPIC_PROXY_RETENTION_MAX_BYTES", "bytes",
-         'a size such as "10GiB", or a whole number of bytes'),
+         'a size above 0 such as "10GiB", or a whole number of bytes'),
         ("retention.bodies", "ANTHROPIC_PROXY_RETENTION_BODIES", "seconds",
          'a duration such as "30s", "5m" or "7d", or a number of seconds'),
         ("inspector.token_file", "ANTHROPIC_PROXY_INSPECTOR_TOKEN_FILE", None, "the path of a file or folder"),
