@@ -19,13 +19,22 @@ MAX_TEXT = 20_000
 LONG_TEXT = 1_500
 """Characters from which thinking, tool results and documents start collapsed."""
 MAX_DEPTH = 4
+MAX_BLOCKS = 3_000
+"""Blocks of one section; a hundred thousand would keep the page's reader waiting for half a minute."""
 
 
 @dataclass(slots=True)
 class Budget:
-    """How many characters a page may still show, so that no captured body makes a page heavy."""
+    """How many characters and blocks a page may still show, so that no captured body makes a page heavy."""
 
     left: int
+    blocks: int = MAX_BLOCKS
+
+    def room(self, wanted: int) -> int:
+        """How many of so many blocks may be shown."""
+        given = max(0, min(self.blocks, wanted))
+        self.blocks -= given
+        return given
 
     def take(self, text: str, most: int = MAX_TEXT) -> tuple[str, int]:
         """The head of a text that may be shown, and how many characters were cut."""
@@ -62,7 +71,13 @@ def blocks(content: Json, budget: Budget, depth: int = 0) -> tuple[Block, ...]:
     if isinstance(content, str):
         return (_text_block(content, (), budget),)
     items = content if isinstance(content, list) else [] if content is None else [content]
-    return tuple(block(item, budget, depth) for item in items)
+    shown = tuple(block(item, budget, depth) for item in items[: budget.room(len(items))])
+    return shown if len(shown) == len(items) else (*shown, unshown(len(items) - len(shown), "blocks"))
+
+
+def unshown(count: int, things: str) -> Block:
+    """What stands for things that are too many to be shown."""
+    return Block("other", f"{count:,} more {things} are not shown")
 
 
 def block(value: Json, budget: Budget, depth: int = 0) -> Block:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from proxy.inspector.blocks import Block, Budget, Json, block, blocks, first_line, json_part, one_line, text_of
+from proxy.inspector.blocks import Block, Budget, Json, block, blocks, first_line, json_part, one_line, text_of, unshown
 from proxy.inspector.code import Part
 from proxy.inspector.openai import choices, told
 
 MAX_SECTION = 300_000
 """Characters shown of the system prompt, of the tools and of the messages, each."""
+MAX_PARAMETERS = 500
 OPEN_MESSAGES = 6
 """How many of the newest messages start unfolded."""
 
@@ -72,12 +73,10 @@ def parsed(data: bytes) -> Json:
 def conversation(request: Mapping[str, Json]) -> Conversation:
     """The sections of a decoded request body, in the shape of any dialect."""
     request = told(request)
-    given = request.get("tools")
-    tools_budget = Budget(MAX_SECTION)
     return Conversation(
         parameters=_parameters(request),
         system=blocks(request.get("system"), Budget(MAX_SECTION)),
-        tools=tuple(_tool(item, tools_budget) for item in given) if isinstance(given, list) else (),
+        tools=_tools(request.get("tools")),
         messages=_messages(request.get("messages")),
     )
 
@@ -92,7 +91,7 @@ def answer(message: Mapping[str, Json]) -> tuple[Block, ...] | None:
         return None if answers is None else blocks(answers[0][1], budget)
     return tuple(
         Block("other", f"choice {number}", children=blocks(said, budget, 1), tags=(finish,) if finish else ())
-        for number, (finish, said) in enumerate(answers, 1)
+        for number, (finish, said) in enumerate(answers[: budget.room(len(answers))], 1)
     )
 
 
@@ -112,7 +111,17 @@ def _parameters(request: Mapping[str, Json]) -> tuple[tuple[str, str], ...]:
         if name not in _SECTIONS:
             text = value if isinstance(value, str) else one_line(value)
             shown.append((str(name)[:80], text if len(text) <= 400 else f"{text[:399]}…"))
-    return tuple(shown)
+    more = len(shown) - MAX_PARAMETERS
+    return (*shown[:MAX_PARAMETERS], (unshown(more, "parameters").label, "")) if more > 0 else tuple(shown)
+
+
+def _tools(given: Json) -> tuple[Tool, ...]:
+    if not isinstance(given, list):
+        return ()
+    budget = Budget(MAX_SECTION)
+    shown = tuple(_tool(item, budget) for item in given[: budget.room(len(given))])
+    more = len(given) - len(shown)
+    return (*shown, Tool(unshown(more, "tools").label, "", "", None, 0)) if more else shown
 
 
 def _tool(value: Json, budget: Budget) -> Tool:
@@ -133,10 +142,12 @@ def _messages(value: Json) -> tuple[Message, ...]:
     if not isinstance(value, list):
         return ()
     budget = Budget(MAX_SECTION)
-    made = [
-        _message(number, value[number - 1], budget, number > len(value) - OPEN_MESSAGES)
-        for number in range(len(value), 0, -1)
-    ]
+    made: list[Message] = []
+    for number in range(len(value), 0, -1):
+        if not budget.room(1):
+            made.append(Message(number, "", (unshown(number, "messages"),), False, ""))
+            break
+        made.append(_message(number, value[number - 1], budget, number > len(value) - OPEN_MESSAGES))
     return tuple(reversed(made))
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from hypothesis import given
 
-from proxy.inspector.conversation import MAX_SECTION, OPEN_MESSAGES, answer, conversation, parsed
+from proxy.inspector.blocks import MAX_BLOCKS
+from proxy.inspector.conversation import MAX_PARAMETERS, MAX_SECTION, OPEN_MESSAGES, answer, conversation, parsed
 from tests.inspector.conftest import REQUEST
 from tests.inspector.test_blocks import ANYTHING
 
@@ -106,3 +107,22 @@ def test_alternatives_of_an_answer_stand_apart() -> None:
 
 def test_shape_without_an_answer_has_none() -> None:
     assert answer({"id": "x"}) is None
+
+
+def test_a_hundred_thousand_of_anything_are_a_few_and_how_many_more() -> None:
+    """Every block is a piece of HTML however short it is: the page of such a body would take half a minute."""
+    many: list[Any] = [{"type": "text", "text": "x"}] * 100_000
+    request = {
+        "system": many,
+        "tools": [{"name": "t"}] * 100_000,
+        "messages": [{"role": "user", "content": "x"}] * 100_000,
+        **{f"k{number}": 1 for number in range(100_000)},
+    }
+    shown = conversation(request)
+    assert [block.label for block in shown.system[MAX_BLOCKS:]] == ["97,000 more blocks are not shown"]
+    assert [tool.name for tool in shown.tools[MAX_BLOCKS:]] == ["97,000 more tools are not shown"]
+    assert sum(1 + len(message.blocks) for message in shown.messages) < MAX_BLOCKS + 10
+    assert shown.messages[0].blocks[0].label.endswith("more messages are not shown")
+    assert len(shown.parameters) == MAX_PARAMETERS + 1
+    assert len(answer({"content": many}) or ()) == MAX_BLOCKS + 1
+    assert len(answer({"choices": [{"message": {"content": "x"}}] * 100_000}) or ()) <= MAX_BLOCKS
