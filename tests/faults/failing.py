@@ -23,6 +23,7 @@ from proxy.reading.facts import ResponseFacts
 from proxy.reading.redact import Masked, Redactor
 from proxy.reading.redact_scan import Scanner
 from proxy.reading.request import request_facts
+from proxy.reading.turns import Turn
 from proxy.relay.app import Relay
 from proxy.relay.finish import Finisher, Parts
 from proxy.relay.routes import Routes
@@ -85,9 +86,11 @@ class FailingRedactor(Redactor):
         self._fail("redactor.text")
         return super().text(text, found)
 
-    def body(self, data: bytes, content_encoding: str | None = None, *, torn: bool = False) -> Masked:
+    def body(
+        self, data: bytes, content_encoding: str | None = None, *, torn: bool = False, turn: Turn | None = None
+    ) -> Masked:
         self._fail("redactor.body")
-        return super().body(data, content_encoding, torn=torn)
+        return super().body(data, content_encoding, torn=torn, turn=turn)
 
 
 class FailingReader:
