@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from base64 import b64decode
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 from proxy.exchange import Headers
@@ -26,12 +27,19 @@ _HARMLESS_KEYS = frozenset({"idempotency", "cache", "surrogate", "websocket"})
 _CREDENTIALS = frozenset({"cookie", "cookie2", "set-cookie", "set-cookie2", "x-amzn-oidc-data", "x-honeycomb-team"})
 _SENSITIVE_PARAMETERS = frozenset({"code", "pass", "pwd"})
 _PARAMETER_PARTS = re.compile(r"[\[\]_.-]+")
+_NAMES, _NAME_CHARS = 512, 64
+"""Names of headers that are judged once."""
 _MIN_COOKIE_CHARS = 16
 """Shorter values of cookies are settings, not sessions."""
 
 
 def is_credential(name: str) -> bool:
     """Whether a header's value is a credential, by the last word of its name; look-alikes such as `x_api_key` are."""
+    return _names_one(name) if len(name) <= _NAME_CHARS else _names_one.__wrapped__(name)
+
+
+@lru_cache(_NAMES)
+def _names_one(name: str) -> bool:
     plain = name.lower().replace("_", "-")
     return plain in _CREDENTIALS or _sensitive(plain)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 from urllib.parse import quote, unquote_plus
 
@@ -42,6 +43,11 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.-]{4}")
 _SHORT = re.compile(r"(?=.*[A-Za-z_-])(?=.*\d).*", re.DOTALL)
 
 
+_Field = tuple[str, str]
+_MaskedField = tuple[_Field, dict[str, int]]
+"""A header field as it is stored, and how often each rule found something in it."""
+
+
 class Masked(NamedTuple):
     """Bytes without their secrets."""
 
@@ -69,7 +75,7 @@ class Redactor:
         self._scanner = scanner
         self._masks: dict[bytes, bytes] = {}
         self._words: list[tuple[re.Pattern[bytes], bytes]] = []
-        self._kept = lru_cache(_KEPT_HEADERS)(self._header)
+        self._kept: dict[_Field, _MaskedField] = {}
         self._kept_query = lru_cache(_KEPT_QUERIES)(self._query)
         for secret in sorted(secrets, key=len, reverse=True):
             mask = self.mask(secret).encode()
@@ -88,14 +94,32 @@ class Redactor:
 
     def headers(self, headers: Headers, found: Counter[str] | None = None) -> Headers:
         """Mask credentials whole (but for the scheme) and the secrets inside all other values, counted in `found`."""
-        masked = [
-            self._kept(name, value) if len(name) + len(value) <= _KEPT_CHARS else self._header(name, value)
-            for name, value in headers
-        ]
+        new = [field for field in headers if field not in self._kept]
+        if new:
+            looked_at = self._looked_at(new)
+            masked = [self._kept.get(field) or looked_at[field] for field in headers]
+            self._keep(looked_at)
+        else:
+            masked = [self._kept[field] for field in headers]
         for _, rules in masked:
             if rules and found is not None:
                 found.update(rules)
         return tuple([field for field, _ in masked])
+
+    def _looked_at(self, headers: Sequence[_Field]) -> dict[_Field, _MaskedField]:
+        """What becomes of header fields; one by one only where there is something in any of them."""
+        plain = [field for field in headers if not is_credential(field[0])]
+        together_clean = not self._spans(together([value for _, value in plain]).encode("utf-8", "surrogateescape"))
+        if together_clean and not (self._scanner and self._scanner.ruled):
+            clean: dict[_Field, _MaskedField] = {field: (field, {}) for field in plain}
+            return clean | {field: self._header(*field) for field in headers if field not in clean}
+        return {field: self._header(*field) for field in headers}
+
+    def _keep(self, looked_at: Mapping[_Field, _MaskedField]) -> None:
+        short = {field: each for field, each in looked_at.items() if len(field[0]) + len(field[1]) <= _KEPT_CHARS}
+        for field in list(islice(self._kept, max(0, len(self._kept) + len(short) - _KEPT_HEADERS))):
+            del self._kept[field]
+        self._kept.update(islice(short.items(), _KEPT_HEADERS))
 
     def query(self, query: str, found: Counter[str] | None = None) -> str:
         """Mask the values of parameters that name a secret, and the secrets inside all others."""
@@ -213,7 +237,7 @@ class Redactor:
             for part in parts
         ]
 
-    def _header(self, name: str, value: str) -> tuple[tuple[str, str], dict[str, int]]:
+    def _header(self, name: str, value: str) -> _MaskedField:
         found: Counter[str] = Counter()
         masked = self._credential(value) if is_credential(name) else self.text(value, found)
         return (name, masked), dict(found)
@@ -233,6 +257,11 @@ class Redactor:
         if value and is_secret_parameter(unquote_plus(name)):
             return f"{self.text(name, found)}={self.mask(unquote_plus(value))}"
         return self.text(name, found) + equals + self.text(value, found)
+
+
+def together(texts: Iterable[str]) -> str:
+    """Texts as one, which has no secret if none of them has: as at their own beginning, no word goes on at a joint."""
+    return "".join(["\0 " + text for text in texts])
 
 
 def _joined(spans: Sequence[_Span]) -> Iterator[_Span]:

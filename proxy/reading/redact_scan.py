@@ -71,6 +71,11 @@ class Scanner:
             for anchors in _groups(owners)
         ]
 
+    @property
+    def ruled(self) -> bool:
+        """Whether the operator has rules, which may look for the beginning of a text."""
+        return bool(self._rules)
+
     def find(self, data: bytes) -> list[Found]:
         """Every secret, in no order; the same one may be found twice. Raises TooSlow."""
         if data.startswith(_BARE):

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from proxy.exchange import Exchange
-from proxy.reading.redact import Redactor
+from proxy.reading.redact import Redactor, together
 
 OWN = frozenset(
     {
@@ -34,7 +34,7 @@ OWN = frozenset(
 def masked(exchange: Exchange, redactor: Redactor, found: Counter[str] | None = None) -> Exchange:
     """The record without secrets in any of its texts; how many each rule found is added to `found`."""
     parts = (exchange, exchange.usage, *exchange.attempts, *exchange.windows, *exchange.limits)
-    texts = "\0".join([value for part in parts for value in _values(part) if type(value) is str])
+    texts = together([value for part in parts for value in _values(part) if type(value) is str])
     if redactor.text(texts, found) == texts:
         return exchange
     attempts, windows, limits = (

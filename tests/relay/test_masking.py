@@ -57,3 +57,12 @@ def test_a_record_without_texts_keeps_what_is_ours_and_its_figures() -> None:
     assert API_KEY not in repr(made)
     assert (made.request_id, made.endpoint, made.outcome, made.status) == ("px_1", "default", Outcome.OK, 200)
     assert (made.usage.input_tokens, made.attempts[0].server_address) == (3, "api.test")
+
+
+def test_a_text_that_begins_with_a_short_prefix_is_masked() -> None:
+    """H2: texts are searched together, where nothing stands before the first letter of any"""
+    key = "sk-proj-AbCdEf0123456789abcdefGHIJ"
+    exchange = Exchange(
+        request_id="px_1", process="p1", started_ns=1, method="POST", path="/", endpoint="main", model=key
+    )
+    assert key not in str(masked(exchange, Redactor([], b"salt", Scanner())))
