@@ -17,7 +17,7 @@ def config() -> None:
     """Show and check settings."""
 
 
-@config.command()
+@config.command(short_help="Print every setting and where its value came from.")
 @with_options(*relay_options, *inspector_options, log_option)
 def show(config: Path | None, **given: str | int | None) -> None:
     """Print every setting and where its value came from; secrets are masked."""
