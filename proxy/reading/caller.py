@@ -27,6 +27,8 @@ _HARMLESS_KEYS = frozenset({"idempotency", "cache", "surrogate", "websocket"})
 _CREDENTIALS = frozenset({"cookie", "cookie2", "set-cookie", "set-cookie2", "x-amzn-oidc-data", "x-honeycomb-team"})
 _SENSITIVE_PARAMETERS = frozenset({"code", "pass", "pwd"})
 _PARAMETER_PARTS = re.compile(r"[\[\]_.-]+")
+_DIGESTS, _DIGESTED_CHARS = 256, 512
+"""A caller sends the same secret with every request."""
 _NAMES, _NAME_CHARS = 512, 64
 """Names of headers that are judged once."""
 _MIN_COOKIE_CHARS = 16
@@ -46,9 +48,10 @@ def _names_one(name: str) -> bool:
 
 def secret(headers: Headers) -> str | None:
     """Return the credential that identifies the caller, without its scheme; None for an anonymous one."""
+    named = [(name.lower(), value) for name, value in headers if is_credential(name)]
     for wanted in _IDENTIFYING:
-        for name, value in headers:
-            if name.lower() == wanted and bare(value):
+        for name, value in named:
+            if name == wanted and bare(value):
                 return bare(value)
     return None
 
@@ -63,13 +66,15 @@ def secrets(headers: Headers, query: str | None = None) -> tuple[str, ...]:
     """Return every credential that a request carries, each once: header values without scheme, cookies, parameters."""
     found: dict[str, None] = {}
     for name, value in headers:
+        if not is_credential(name):
+            continue
         if name.lower() == "cookie":
             cookies = (part.partition("=")[2].strip() for part in value.split(";"))
             found.update((cookie, None) for cookie in cookies if len(cookie) >= _MIN_COOKIE_CHARS)
-        elif is_credential(name):
+        else:
             found[bare(value)] = None
             found[_password(value)] = None
-    for part in re.split("[&;]", query or ""):
+    for part in re.split("[&;]", query) if query else ():
         parameter, _, value = part.partition("=")
         if is_secret_parameter(unquote_plus(parameter)):
             found[unquote_plus(value)] = None
@@ -94,6 +99,11 @@ def _password(value: str) -> str:
 
 def digest(text: str, salt: bytes) -> str:
     """Return 8 hex digits that stand for a secret; without the salt nobody can test a guess."""
+    return _digest(text, salt) if len(text) <= _DIGESTED_CHARS else _digest.__wrapped__(text, salt)
+
+
+@lru_cache(_DIGESTS)
+def _digest(text: str, salt: bytes) -> str:
     return hmac.new(salt, text.encode("utf-8", "surrogateescape"), "sha256").hexdigest()[:8]
 
 

@@ -43,6 +43,9 @@ def readings(
     windows are read, of any name. Resets over 400 days from `now` are nonsense and None.
     """
     account = account or UNKNOWN_ACCOUNT
+    headers = tuple([field for field in headers if "ratelimit" in field[0].lower()])
+    if not headers:
+        return (), ()
     windows: list[WindowReading] = []
     for window, sent in _grouped(headers, _WINDOW).items():
         if window in _NOT_WINDOWS or len(windows) == MAX_WINDOWS:

@@ -45,7 +45,7 @@ class UsageFrames:
             return
         _merge(self.raw, frame)
         for name, path in _COUNTS.items():
-            count = count_at(frame, path, self._problems)
+            count = count_at(frame, path, self._problems) if path[0] in frame else None
             if count is not None:
                 self._counts[name] = count
         for name in _NAMES:
