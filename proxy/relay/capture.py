@@ -15,7 +15,7 @@ from proxy.reading.redact import Redactor
 from proxy.reading.response import ResponseReader
 from proxy.reading.turns import Turn
 from proxy.relay.errors import RelayError
-from proxy.relay.headers import RawHeaders, first
+from proxy.relay.headers import RawHeaders
 from proxy.settings.shape import Bodies, Endpoint
 
 _HASH_ALONG_BEYOND = 1 << 20
@@ -197,7 +197,7 @@ class Capture:
 
     def keeping(self, otherwise: Bodies) -> Bodies:
         """Which bodies of this request are kept: none if the client wants that, else as its endpoint has it."""
-        if (first(self.headers, b"x-proxy-capture") or b"on").strip().lower() != b"on":
+        if any(name == b"x-proxy-capture" and value.strip().lower() not in (b"", b"on") for name, value in self.headers):
             return "none"
         return (self.endpoint.capture if self.endpoint else None) or otherwise
 

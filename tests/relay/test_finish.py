@@ -223,6 +223,14 @@ def test_the_client_goes_before_the_endpoint_and_that_before_the_general_setting
     assert capture.keeping(general) == kept
 
 
+def test_one_of_several_wishes_that_is_not_on_keeps_bodies_from_being_kept() -> None:
+    """Proxies in front add fields rather than replace them."""
+    capture = captured()
+    for values in (b"on", b"off"), (b"off", b"on"), (b"", b"off"):
+        capture.headers = [*HEADERS, *((b"x-proxy-capture", value) for value in values)]
+        assert capture.keeping("all") == "none"
+
+
 @pytest.mark.parametrize(("bodies", "reason"), [("all", None), ("errors", "interrupted"), ("none", "off")])
 def test_an_open_row_says_why_it_will_have_no_body_if_the_process_dies(bodies: str, reason: str | None) -> None:
     """F-41, S0-28"""
