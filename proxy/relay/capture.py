@@ -197,7 +197,9 @@ class Capture:
 
     def keeping(self, otherwise: Bodies) -> Bodies:
         """Which bodies of this request are kept: none if the client wants that, else as its endpoint has it."""
-        if any(name == b"x-proxy-capture" and value.strip().lower() not in (b"", b"on") for name, value in self.headers):
+        if any(
+            name == b"x-proxy-capture" and value.strip().lower() not in (b"", b"on") for name, value in self.headers
+        ):
             return "none"
         return (self.endpoint.capture if self.endpoint else None) or otherwise
 
