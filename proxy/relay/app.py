@@ -254,6 +254,9 @@ class Relay:
             raise
         finally:
             capture.times.connect_ms = connecting.connect_ms
+            if body is None:
+                connected = connecting.reused or connecting.connect_ms is not None
+                capture.times.sent_ms = started_ms + (connecting.connect_ms or 0.0) if connected else None
             capture.attempts.append(tried(capture, route, connecting, started_ms, response, error))
         return response
 

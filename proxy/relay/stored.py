@@ -73,9 +73,9 @@ def body_of(
 
     `failed` is told when it could not be searched for secrets; then nothing of it is stored.
     """
-    reason = copy.dropped or (None if copy.whole else "too_large")
     if not kept or copy.dropped:
-        return _absent(copy, reason or "off", turn)
+        return _absent(copy, copy.dropped or "off", turn)
+    reason = None if copy.whole else "too_large"
     data = copy.joined()
     try:
         masked = Masked(data, {}) if copy.clean else redactor.body(data, coding, torn=torn or not copy.whole, turn=turn)

@@ -17,7 +17,12 @@ WINDOW_S = 0.3
 """Accepted or finished shortly before a kill: an open row is made after 30 ms, a group commit takes up to 50 ms, and
 the machine is busy."""
 
-EXPECTED = ("sqlite3.OperationalError: ", "OSError: [Errno 28]")
+EXPECTED = (
+    "sqlite3.OperationalError: database is locked",
+    "sqlite3.OperationalError: database or disk is full",
+    "sqlite3.OperationalError: disk I/O error",
+    "OSError: [Errno 28]",
+)
 """A full disk and a locked ledger, once each."""
 
 

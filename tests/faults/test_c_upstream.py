@@ -124,6 +124,14 @@ def test_c1_an_upstream_without_a_connection_is_a_gateway_error_within_seconds(
     laws.check(proxy)
 
 
+def test_c1_a_request_that_found_no_connection_was_not_sent(unreachable: Unreachable) -> None:
+    proxy = unreachable.proxy
+    row = proxy.exchange(ask(proxy.base_url, get("/refused/v1/models")).request_id)
+    [attempt] = proxy.rows("SELECT * FROM attempts WHERE request_id = ?", row["request_id"])
+    assert (row["error_type"], row["sent_ms"], attempt["sent_ms"]) == ("connect", None, None)
+    laws.check(proxy)
+
+
 @pytest.mark.parametrize("endpoint", ["expired", "wrong-name", "self-signed", "plain"])
 def test_c2_an_upstream_that_proves_nothing_is_a_502_and_is_sent_nothing(
     unreachable: Unreachable, endpoint: str

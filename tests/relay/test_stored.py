@@ -64,7 +64,7 @@ def test_an_answer_of_ours_is_stored_as_what_the_client_got() -> None:
 def test_why_a_body_is_not_whole_is_said() -> None:
     """S0-28"""
     whole, head = body(copied(b"a b c")), body(copied(b"a b c", 4))
-    off = body(copied(b"a b c"), kept=False)
+    off = body(copied(b"a b c", 4), kept=False)
     dropped = copied(b"a b c")
     dropped.drop("queue_full")
     shed = body(dropped)
