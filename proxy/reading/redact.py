@@ -14,10 +14,12 @@ from itertools import islice
 from typing import NamedTuple
 from urllib.parse import quote, unquote_plus
 
+from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
+
 from proxy.exchange import Headers
 from proxy.reading.caller import bare, digest, is_credential, is_secret_parameter
 from proxy.reading.encodings import decode, encode, is_encoded
-from proxy.reading.redact_scan import MOST_TORN, WORD, Scanner
+from proxy.reading.redact_scan import MOST_TORN, WORD, Scanner, together
 from proxy.reading.redact_stream import cuts, deltas
 from proxy.reading.turns import Turn
 
@@ -30,6 +32,7 @@ MIN_SECRET_CHARS = 8
 MIN_SHORT_CHARS = 4
 """From here on a value with letters and digits is masked where it stands alone, as a word."""
 _MIN_HIDDEN_CHARS = 12
+_QUICKLY_MADE = Implementation.NoncontiguousNFA
 _AROUND = 2 * MIN_SECRET_CHARS
 _KEPT_HEADERS, _KEPT_QUERIES, _KEPT_CHARS = 128, 16, 512
 """Most headers of a caller are the same from request to request; their masked form is kept when it is short."""
@@ -84,6 +87,8 @@ class Redactor:
             elif len(secret) >= MIN_SHORT_CHARS and _SHORT.fullmatch(secret):
                 word = re.escape(secret.encode("utf-8", "surrogateescape"))
                 self._words.append((re.compile(rb"(?<![A-Za-z0-9])" + word + rb"(?![A-Za-z0-9])"), mask))
+        self._longest = max(map(len, self._masks), default=0)
+        self._own = BytesAhoCorasick(self._masks, MatchKind.LeftmostFirst, _QUICKLY_MADE) if self._masks else None
 
     def mask(self, secret: str) -> str:
         """Return what stands for a secret: the same text for the same secret, whatever its length."""
@@ -109,7 +114,8 @@ class Redactor:
     def _looked_at(self, headers: Sequence[_Field]) -> dict[_Field, _MaskedField]:
         """What becomes of header fields; one by one only where there is something in any of them."""
         plain = [field for field in headers if not is_credential(field[0])]
-        together_clean = not self._spans(together([value for _, value in plain]).encode("utf-8", "surrogateescape"))
+        texts = together([text for field in plain for text in field])
+        together_clean = not self._spans(texts.encode("utf-8", "surrogateescape"))
         if together_clean and not (self._scanner and self._scanner.ruled):
             clean: dict[_Field, _MaskedField] = {field: (field, {}) for field in plain}
             return clean | {field: self._header(*field) for field in headers if field not in clean}
@@ -170,7 +176,7 @@ class Redactor:
             return False
         start, end = turn.start, turn.end
         return not (
-            any(data.find(form, max(0, start - len(form)), end + len(form)) >= 0 for form in self._masks)
+            self._own_in(data[max(0, start - self._longest) : end + self._longest])
             or any(word.search(data[max(0, start - _AROUND) : end + _AROUND]) for word, _ in self._words)
             or (self._scanner is not None and self._scanner.again(data, start, end))
         )
@@ -211,9 +217,13 @@ class Redactor:
             at = span.end
         return Masked(b"".join([*parts, data[at:]]), dict(found), tuple(edits))
 
+    def _own_in(self, data: bytes) -> bool:
+        """Whether any form of the caller's own secrets is in some data, found in one pass."""
+        return self._own is not None and bool(self._own.find_matches_as_indexes(data))
+
     def _spans(self, data: bytes) -> list[_Span]:
         spans: list[_Span] = []
-        for form, mask in self._masks.items():
+        for form, mask in self._masks.items() if self._own_in(data) else ():
             at = data.find(form)
             while at >= 0:
                 spans.append(_Span(at, at + len(form), mask, CALLER))
@@ -240,7 +250,7 @@ class Redactor:
     def _header(self, name: str, value: str) -> _MaskedField:
         found: Counter[str] = Counter()
         masked = self._credential(value) if is_credential(name) else self.text(value, found)
-        return (name, masked), dict(found)
+        return (self.text(name, found), masked), dict(found)
 
     def _credential(self, value: str) -> str:
         secret = bare(value)
@@ -257,11 +267,6 @@ class Redactor:
         if value and is_secret_parameter(unquote_plus(name)):
             return f"{self.text(name, found)}={self.mask(unquote_plus(value))}"
         return self.text(name, found) + equals + self.text(value, found)
-
-
-def together(texts: Iterable[str]) -> str:
-    """Texts as one, which has no secret if none of them has: as at their own beginning, no word goes on at a joint."""
-    return "".join(["\0 " + text for text in texts])
 
 
 def _joined(spans: Sequence[_Span]) -> Iterator[_Span]:
@@ -283,8 +288,11 @@ def _forms(secret: str) -> Iterable[bytes]:
     """Yield the spellings under which a secret can turn up: as it is, in JSON, in a URL, and inside base64."""
     plain = secret.encode("utf-8", "surrogateescape")
     yield plain
-    yield plain.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    in_json = plain.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    yield in_json
+    yield in_json.replace(b"/", b"\\/")
     yield quote(plain, safe="").encode()
+    yield quote(plain).encode()
     for before in range(3):
         encoded = b64encode(b"\0" * before + plain)
         core = encoded[(before * 8 + 5) // 6 : (before + len(plain)) * 8 // 6]
