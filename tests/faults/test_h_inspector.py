@@ -343,6 +343,8 @@ def test_h14_no_cell_is_a_formula_and_json_is_untouched(house: House) -> None:
 
 def test_h15_nothing_captured_steers_a_terminal(house: House) -> None:
     """Every call is one line, whatever its model is called and its error says."""
+    house.ask("/v1/messages", b'{"model": "the-last-one-before"}')
+    wait(lambda: "the-last-one-before" in house.proxy.said(), "what was before to be told")
     before = len(house.proxy.said().splitlines())
     ids = [
         house.ask("/v1/messages", json.dumps({"model": f"{ANSI}{number}", "say": ANSI}).encode()).request_id
