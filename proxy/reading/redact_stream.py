@@ -11,7 +11,9 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
-_STREAM = (b"event:", b"data:", b"id:", b":", b"\xef\xbb\xbf")
+_STREAM = (b"event:", b"data:", b"id:", b"retry:", b":", b"\xef\xbb\xbf")
+_BLANK = 64
+"""Bytes of blank lines that may come before the first event."""
 _STRING = rb"\s{0,8}:\s{0,8}\"([^\"\\]*+(?:\\.[^\"\\]*+)*+)\""
 _ANTHROPIC = re.compile(rb'_delta",\s{0,8}"(?:text|partial_json|thinking)"' + _STRING)
 _OPENAI = re.compile(rb'"(?:content|arguments|delta|refusal|reasoning(?:_content)?)"' + _STRING)
@@ -28,7 +30,7 @@ class Cut(NamedTuple):
 
 def deltas(data: bytes) -> bytes:
     """The texts of all deltas of an event stream, one after another as they stand in its JSON; empty for others."""
-    return b"".join(_text(data).findall(data)) if data.startswith(_STREAM) else b""
+    return b"".join(_text(data).findall(data)) if data[:_BLANK].lstrip().startswith(_STREAM) else b""
 
 
 def cuts(data: bytes, spans: Sequence[tuple[int, int]]) -> Iterator[Iterator[Cut]]:

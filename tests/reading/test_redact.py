@@ -263,3 +263,19 @@ def test_the_password_of_basic_authentication_is_a_secret_of_the_caller() -> Non
     value = "Basic " + base64.b64encode(b"someone:their-password-1").decode()
     assert "their-password-1" in secrets((("authorization", value),))
     assert secrets((("authorization", "Basic no-base64!"),)) == ("no-base64!",)
+
+
+def test_a_key_that_was_taken_for_the_name_of_a_header_is_masked() -> None:
+    """Custom headers are lines of `name: value`; a line that is only a key, or the wrong way round, has it first."""
+    for redactor, key in (
+        (Redactor([CANARY], SALT), CANARY),
+        (Redactor([], SALT, SCANNER), "sk-ant-api03-canary-0123456789"),
+    ):
+        ((name, value),) = redactor.headers((("x-before", "y"), (key, "1")))[1:]
+        assert (name.startswith("***"), value) == (True, "1")
+
+
+@pytest.mark.parametrize("echo", ["ab\\/cd+ef\\/0123456789==", "ab/cd%2Bef/0123456789%3D%3D"])
+def test_a_secret_with_slashes_is_masked_as_php_and_as_paths_write_it(echo: str) -> None:
+    redactor = Redactor(["ab/cd+ef/0123456789=="], SALT)
+    assert "0123456789" not in redactor.text(f'{{"a":"{echo}"}}')

@@ -69,3 +69,10 @@ def test_a_stream_without_secrets_is_the_same_object() -> None:
 
 def test_what_is_no_stream_has_no_deltas() -> None:
     assert deltas(json.dumps({"delta": {"text": "a"}}).encode()) == b""
+
+
+@pytest.mark.parametrize("before", [b"retry: 3000\n\n", b"\n\n", b"\r\n", b": hello\n\n"])
+def test_whatever_a_stream_begins_with_its_deltas_are_put_together(before: bytes) -> None:
+    """H1"""
+    stream = before + anthropic(KEY[:9]) + anthropic(KEY[9:])
+    assert REDACTOR.body(stream).found == {"anthropic": 1}
