@@ -114,9 +114,8 @@ class Redactor:
     def _looked_at(self, headers: Sequence[_Field]) -> dict[_Field, _MaskedField]:
         """What becomes of header fields; one by one only where there is something in any of them."""
         plain = [field for field in headers if not is_credential(field[0])]
-        texts = together([text for field in plain for text in field])
-        together_clean = not self._spans(texts.encode("utf-8", "surrogateescape"))
-        if together_clean and not (self._scanner and self._scanner.ruled):
+        texts = together([text for field in plain for text in field]).encode("utf-8", "surrogateescape")
+        if not (self._scanner and self._scanner.ruled) and not self._spans(texts):
             clean: dict[_Field, _MaskedField] = {field: (field, {}) for field in plain}
             return clean | {field: self._header(*field) for field in headers if field not in clean}
         return {field: self._header(*field) for field in headers}

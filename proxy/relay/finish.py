@@ -143,7 +143,7 @@ class Finisher:
     def _turn(self, capture: Capture) -> Turn | None:
         """What is known of the request's body, once it is here."""
         if capture.turn is None and (capture.upload_complete or capture.over) and capture.request.whole:
-            capture.turn = self._turns.next(capture.request.joined())
+            capture.turn = self._try(lambda: self._turns.next(capture.request.joined()), None)
         return capture.turn
 
     def _accepted(self, capture: Capture, found: Counter[str] | None = None) -> dict[str, Any]:
