@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
-from proxy.ledger.connect import insert
+from proxy.ledger.connect import chosen, insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,11 @@ def save(conn: sqlite3.Connection, request_id: str, cost: Cost) -> None:
 
 
 def save_first(conn: sqlite3.Connection, found: Mapping[str, Cost]) -> None:
-    """Add the costs of exchanges that have none yet, by request id; the caller owns the transaction."""
+    """Add the costs of exchanges that have none yet, by request id; the caller owns the transaction.
+
+    Exchanges that have been purged meanwhile get none.
+    """
+    there = {row[0] for row in chosen(conn, "SELECT request_id FROM exchanges WHERE request_id", list(found))}
     rows = [
         (
             request_id,
@@ -57,6 +61,7 @@ def save_first(conn: sqlite3.Connection, found: Mapping[str, Cost]) -> None:
             int(cost.partial),
         )
         for request_id, cost in found.items()
+        if request_id in there
     ]
     insert(
         conn,

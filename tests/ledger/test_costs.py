@@ -51,3 +51,8 @@ def test_new_price_version_counts_and_the_old_one_is_kept(conn: sqlite3.Connecti
 def test_many_are_loaded_by_id(conn: sqlite3.Connection) -> None:
     costs.save(conn, request_id(2), _COST)
     assert costs.load_many(conn, [request_id(1), request_id(2)]) == {request_id(2): _COST}
+
+
+def test_exchanges_that_were_purged_meanwhile_spoil_nothing(conn: sqlite3.Connection) -> None:
+    costs.save_first(conn, {request_id(1): _COST, request_id(99): _COST})
+    assert set(costs.load_many(conn, [request_id(1), request_id(99)])) == {request_id(1)}
