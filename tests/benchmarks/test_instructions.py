@@ -97,7 +97,7 @@ def spanned() -> Callable[[], object]:
 @pytest.mark.parametrize(
     ("work", "most"),
     [
-        (events_parsed, 90),
+        (events_parsed, 115),
         (events_read, 325),
         (requests_admitted, 1_180),
         (headers_chosen, 490),
