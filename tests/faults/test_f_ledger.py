@@ -115,7 +115,7 @@ def test_f3_a_proxy_starts_on_a_full_disk(tmp_path: Path, upstream: Upstream) ->
         fill(disk / "filler")
         proxy.start()
         assert answered(proxy, 1, 1_000)
-        assert "disk_low" in degraded(proxy.base_url)
+        wait(lambda: "disk_low" in degraded(proxy.base_url), "the trouble to be noticed")
         (disk / "filler").unlink()
         wait(lambda: healthy(proxy), "everything to be well")
         proxy.finished(2)
