@@ -55,8 +55,5 @@ def run_alone(role: str, loaded: Loaded, *, started: Callable[[Started], None]) 
 def _workers(settings: Settings, sock: socket.socket, run_file: RunFile) -> int:
     """Watches several relays; returns the exit code."""
 
-    def changed(processes: dict[str, int]) -> None:
-        run_file.write({"supervisor": os.getpid(), **processes})
-
     children = [family.child(role, settings) for role in family.relays(settings, sock)]
-    return Children(children, Operator(logging.getLogger(__name__).warning, changed, sock.close)).run()
+    return Children(children, Operator(logging.getLogger(__name__).warning, run_file.supervised, sock.close)).run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,10 @@ class RunFile:
             left = _without(running, self._processes)
             self._processes = dict(processes)
             _write(self._path, {**others, **self._addresses}, {**left, **self._processes})
+
+    def supervised(self, processes: Mapping[str, int]) -> None:
+        """The same for the children of this process."""
+        self.write({"supervisor": os.getpid(), **processes})
 
     def remove(self) -> None:
         """Takes this run out of the file, and the file away once nobody is left in it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import secrets
 import socket
 from collections.abc import Callable
@@ -60,11 +59,8 @@ def supervise(loaded: Loaded, upstream: socket.socket | None, *, started: Callab
             ports.close()
             log.info("stopping: open requests have %g s; a second signal ends them", settings.relay.drain_seconds)
 
-        def changed(processes: dict[str, int]) -> None:
-            run_file.write({"supervisor": os.getpid(), **processes})
-
         sample = () if upstream is None else family.sample(upstream, urls)
         roles = (*family.relays(settings, relay), family.observer(inspector, code, urls), *sample)
         started(Started(urls, opening.sign_in(inspector, code), folder.path))
         children = [family.child(role, settings) for role in roles]
-        return Children(children, Operator(log.warning, changed, stopping)).run()
+        return Children(children, Operator(log.warning, run_file.supervised, stopping)).run()
