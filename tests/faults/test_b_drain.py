@@ -13,8 +13,8 @@ import pytest
 from tests.kit import laws
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import MESSAGES, Connection, address
-from tests.kit.upstream import DELTA, END, START, Talk, Upstream, ok
-from tests.relay.conftest import Relayed
+from tests.kit.upstream import DELTA, END, START, Talk, Upstream
+from tests.relay.conftest import Relayed, afresh, relaying
 
 DRAIN = '[endpoints.default]\npath = ""\non_disconnect = "drain"\n'
 OPEN = "SELECT request_id FROM exchanges WHERE outcome IS NULL"
@@ -23,20 +23,15 @@ OPEN = "SELECT request_id FROM exchanges WHERE outcome IS NULL"
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relayed]:
     """A running proxy that drains."""
-    upstream = Upstream()
-    with upstream.running():
-        proxy = Proxy(tmp_path_factory.mktemp("proxy"), upstream.url, rest=DRAIN)
-        with proxy.running():
-            yield Relayed(proxy, upstream)
+    with relaying(tmp_path_factory.mktemp("proxy"), relay="", rest=DRAIN) as running:
+        yield running
 
 
 @pytest.fixture
 def relayed(installation: Relayed) -> Iterator[Relayed]:
     """The module's proxy with a fresh script; ends with the laws."""
-    installation.upstream.script = ok
-    installation.upstream.seen.clear()
-    yield installation
-    laws.check(installation.proxy)
+    with afresh(installation) as fresh:
+        yield fresh
 
 
 class Waiting:

@@ -16,10 +16,10 @@ import pytest
 import zstandard
 
 from tests.kit import laws
-from tests.kit.process import Proxy, wait
+from tests.kit.process import wait
 from tests.kit.raw import MESSAGES, get, post
-from tests.kit.upstream import DELTA, END, START, Script, Talk, Upstream, ok
-from tests.relay.conftest import ENDPOINTS, FAST, Relayed
+from tests.kit.upstream import DELTA, END, START, Script, Talk
+from tests.relay.conftest import Relayed, afresh, relaying
 
 MIB = 1 << 20
 HEADER_LIMIT = 64 * 1024
@@ -28,21 +28,15 @@ HEADER_LIMIT = 64 * 1024
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relayed]:
     """A running proxy with short time-outs."""
-    upstream = Upstream()
-    with upstream.running():
-        proxy = Proxy(tmp_path_factory.mktemp("proxy"), upstream.url, relay=FAST, rest=ENDPOINTS)
-        with proxy.running():
-            yield Relayed(proxy, upstream)
+    with relaying(tmp_path_factory.mktemp("proxy")) as running:
+        yield running
 
 
 @pytest.fixture
 def relayed(installation: Relayed) -> Iterator[Relayed]:
     """The module's proxy with a fresh script; ends with the laws."""
-    installation.upstream.script, installation.upstream.early = ok, None
-    installation.upstream.seen.clear()
-    yield installation
-    installation.upstream.early = None
-    laws.check(installation.proxy)
+    with afresh(installation) as fresh:
+        yield fresh
 
 
 def says(data: bytes, *, pause: float = 0.0) -> Script:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -48,20 +50,35 @@ class Relayed:
         return self.upstream.seen[-1]
 
 
+@contextlib.contextmanager
+def relaying(folder: Path, *, relay: str = FAST, rest: str = ENDPOINTS) -> Iterator[Relayed]:
+    """A running proxy, with short time-outs unless told otherwise, and its upstream."""
+    upstream = Upstream()
+    with upstream.running():
+        proxy = Proxy(folder, upstream.url, relay=relay, rest=rest)
+        with proxy.running():
+            yield Relayed(proxy, upstream)
+
+
+@contextlib.contextmanager
+def afresh(installation: Relayed) -> Iterator[Relayed]:
+    """The same with a fresh script; ends with the laws."""
+    installation.upstream.script, installation.upstream.early = ok, None
+    installation.upstream.seen.clear()
+    yield installation
+    installation.upstream.early = None
+    laws.check(installation.proxy)
+
+
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relayed]:
     """A running proxy with short time-outs."""
-    upstream = Upstream()
-    with upstream.running():
-        proxy = Proxy(tmp_path_factory.mktemp("proxy"), upstream.url, relay=FAST, rest=ENDPOINTS)
-        with proxy.running():
-            yield Relayed(proxy, upstream)
+    with relaying(tmp_path_factory.mktemp("proxy")) as running:
+        yield running
 
 
 @pytest.fixture
 def relayed(installation: Relayed) -> Iterator[Relayed]:
     """The module's proxy with a fresh script; ends with the laws."""
-    installation.upstream.script = ok
-    installation.upstream.seen.clear()
-    yield installation
-    laws.check(installation.proxy)
+    with afresh(installation) as fresh:
+        yield fresh
