@@ -11,7 +11,7 @@ from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from proxy.inspector.attempts import Attempts
+from proxy.inspector.guesses import Guesses
 from proxy.inspector.tokens import Sessions, same
 
 CONTENT_SECURITY_POLICY = (
@@ -37,7 +37,7 @@ class Access:
     def __init__(self, *, token: str, sessions: Sessions, cookie: str, count_failure: Callable[[], None]) -> None:
         self.cookie = cookie
         self.sessions = sessions
-        self.attempts = Attempts()
+        self.guesses = Guesses()
         self._token = token
         self._count_failure = count_failure
 
@@ -50,7 +50,7 @@ class Access:
 
     def failed(self, address: str) -> None:
         """Count a refused sign-in."""
-        self.attempts.failed(address)
+        self.guesses.failed(address)
         self._count_failure()
 
     def bearer(self, headers: Headers, address: str) -> bool | None:
@@ -93,7 +93,7 @@ class Door:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         path: str = scope["path"]
-        wait = self._access.attempts.wait(address(scope))
+        wait = self._access.guesses.wait(address(scope))
         if wait is not None and _offers_secret(scope, headers):
             sentence = f"Too many wrong tokens came from this address; try again in {wait} s."
             return problem(429, "rate_limit_error", sentence, {"retry-after": str(wait)})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.inspector.attempts import MOST_FAILURES, WINDOW_S, Attempts
+from proxy.inspector.guesses import MOST_FAILURES, WINDOW_S, Guesses
 from tests.inspector.conftest import Sample
 from tests.inspector.site import TOKEN, serving
 
@@ -10,30 +10,30 @@ from tests.inspector.site import TOKEN, serving
 def test_many_failures_of_one_address_make_it_wait_and_nobody_else() -> None:
     """H19"""
     now = [1000.0]
-    attempts = Attempts(lambda: now[0])
+    guesses = Guesses(lambda: now[0])
     for _ in range(MOST_FAILURES):
-        assert attempts.wait("10.0.0.7") is None
-        attempts.failed("10.0.0.7")
-    assert attempts.wait("10.0.0.7") == WINDOW_S
-    assert attempts.wait("10.0.0.8") is None
+        assert guesses.wait("10.0.0.7") is None
+        guesses.failed("10.0.0.7")
+    assert guesses.wait("10.0.0.7") == WINDOW_S
+    assert guesses.wait("10.0.0.8") is None
     now[0] += WINDOW_S
-    assert attempts.wait("10.0.0.7") is None
+    assert guesses.wait("10.0.0.7") is None
 
 
 def test_failures_that_are_far_apart_never_add_up() -> None:
     now = [0.0]
-    attempts = Attempts(lambda: now[0])
+    guesses = Guesses(lambda: now[0])
     for _ in range(1_000):
         now[0] += WINDOW_S / (MOST_FAILURES - 2)
-        attempts.failed("10.0.0.7")
-        assert attempts.wait("10.0.0.7") is None
+        guesses.failed("10.0.0.7")
+        assert guesses.wait("10.0.0.7") is None
 
 
 def test_addresses_are_forgotten_before_they_fill_the_memory() -> None:
-    attempts = Attempts(lambda: 0.0)
+    guesses = Guesses(lambda: 0.0)
     for number in range(3_000):
-        attempts.failed(str(number))
-    assert len(attempts._failures) == 1_000
+        guesses.failed(str(number))
+    assert len(guesses._failures) == 1_000
 
 
 def test_guessing_is_stopped_and_those_who_are_signed_in_go_on(sample: Sample) -> None:

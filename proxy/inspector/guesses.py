@@ -12,7 +12,7 @@ WINDOW_S = 60.0
 _MOST_ADDRESSES = 1_000
 
 
-class Attempts:
+class Guesses:
     """Counts wrong secrets by address, in bounded memory."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
