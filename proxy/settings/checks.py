@@ -10,6 +10,7 @@ from proxy.settings import patterns
 from proxy.settings.addresses import Address, leads_to, of_url, parse
 from proxy.settings.errors import SettingsError
 from proxy.settings.shape import Endpoint, Settings
+from proxy.settings.units import duration_text
 from proxy.settings.values import shown
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
@@ -28,7 +29,7 @@ _Mistake = tuple[str, str]
 
 def check(settings: Settings, origins: Mapping[str, str]) -> None:
     """Raises SettingsError for the first rule that the settings break."""
-    rules = (_not_built, _redaction, _listening, _hosts, _upstreams, _endpoints, _loops)
+    rules = (_not_built, _redaction, _retention, _listening, _hosts, _upstreams, _endpoints, _loops)
     for rule in rules:
         for key, problem in rule(settings):
             raise SettingsError(f"{key} {problem}", where=origins.get(key))
@@ -56,6 +57,16 @@ def _redaction(settings: Settings) -> Iterator[_Mistake]:
         wrong = patterns.mistake(rule.pattern)
         if wrong is not None:
             yield key, f"= {shown(rule.pattern)}: {wrong}"
+
+
+def _retention(settings: Settings) -> Iterator[_Mistake]:
+    kept = settings.retention
+    if kept.bodies > kept.metadata:
+        yield (
+            "retention.bodies",
+            f'= "{duration_text(kept.bodies)}" is longer than retention.metadata ({duration_text(kept.metadata)}),'
+            " when bodies go, too; shorten it or lengthen that",
+        )
 
 
 def _listening(settings: Settings) -> Iterator[_Mistake]:

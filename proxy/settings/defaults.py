@@ -1,4 +1,6 @@
-"""What a key is when it is not given and other keys decide it: the built-in upstream and endpoint, paths by name."""
+"""What a key is when it is not given and other keys decide it: the built-in upstream and endpoint, paths by name,
+and how long bodies are kept.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from proxy.settings.errors import SettingsError
-from proxy.settings.shape import BUILT_IN_UPSTREAM
+from proxy.settings.shape import BUILT_IN_UPSTREAM, Retention
 
 _Named = dict[str, dict[str, object]]
 
@@ -33,7 +35,15 @@ def complete(tables: Mapping[str, object], origins: Mapping[str, str]) -> dict[s
             problem = f"endpoints.{name}.upstreams is missing; name one of {', '.join(configured)}"
             raise SettingsError(problem, where=_below(origins, f"endpoints.{name}"))
         endpoint["upstreams"] = configured
-    return {**tables, "upstreams": upstreams, "endpoints": endpoints}
+    return {**tables, **_retention(tables), "upstreams": upstreams, "endpoints": endpoints}
+
+
+def _retention(tables: Mapping[str, object]) -> dict[str, object]:
+    """Bodies are kept no longer than their requests, unless somebody asks for that."""
+    match tables.get("retention"):
+        case {"metadata": float(age), **others} if "bodies" not in others:
+            return {"retention": {**others, "metadata": age, "bodies": min(age, Retention().bodies)}}
+    return {}
 
 
 def _refuse_rules_without_pattern(tables: Mapping[str, object], origins: Mapping[str, str]) -> None:

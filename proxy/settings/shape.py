@@ -155,7 +155,9 @@ class Capture(Struct, frozen=True, forbid_unknown_fields=True):
 class Retention(Struct, frozen=True, forbid_unknown_fields=True):
     """When the ledger forgets."""
 
-    bodies: Annotated[Duration, Meta(description="Age at which bodies are deleted.")] = 7 * _DAY
+    bodies: Annotated[Duration, Meta(description="Age at which bodies are deleted; never above that of metadata.")] = (
+        7 * _DAY
+    )
     metadata: Annotated[Duration, Meta(description="Age at which everything else of a request is deleted.")] = 90 * _DAY
     max_bytes: Annotated[
         Size, Meta(description="Size of the ledger above which the oldest bodies, then requests, are deleted.")

@@ -56,6 +56,11 @@ WRONG = [
         '[endpoints."a b"]\npath = "/a"',
         'endpoints.a b.path stands under the name "a b": expected lower-case letters, digits, - and _',
     ),
+    (
+        '[retention]\nbodies = "91d"',
+        'retention.bodies = "91d" is longer than retention.metadata (90d), when bodies go, too; shorten it or lengthen'
+        " that",
+    ),
     ('[endpoints.a]\npath = "/a/b"', 'endpoints.a.path = "/a/b": expected one segment such as "/production"'),
     ('[endpoints.a]\npath = "/.."', 'endpoints.a.path = "/..": expected one segment such as "/production"'),
     ('[endpoints.a]\npath = "/v1"', 'endpoints.a.path = "/v1" begins every client\'s requests; choose another'),

@@ -53,3 +53,14 @@ def test_a_redaction_rule_needs_a_pattern() -> None:
     with pytest.raises(SettingsError) as raised:
         complete({"capture": {"bodies": "all", "redact": {"a": {}}}}, {"capture.redact.a": "x.toml:2"})
     assert str(raised.value) == "x.toml:2: capture.redact.a.pattern is missing; add it"
+
+
+def test_bodies_are_kept_no_longer_than_requests_unless_that_is_asked_for() -> None:
+    assert complete({"retention": {"metadata": 3.0, "max_bytes": 1}}, {})["retention"] == {
+        "metadata": 3.0,
+        "max_bytes": 1,
+        "bodies": 3.0,
+    }
+    assert complete({"retention": {"metadata": 1e9}}, {})["retention"] == {"metadata": 1e9, "bodies": 604_800.0}
+    asked = {"metadata": 3.0, "bodies": 4.0}
+    assert complete({"retention": asked}, {}).get("retention") == asked
