@@ -117,6 +117,7 @@ async def _relay(
     listener = server(
         Probes(Gate(relay, rules=rules, refuse=relay.refuse), readiness),
         parser=settings.relay.parser,
+        shared=settings.relay.workers > 1,
         limits=Limits(
             head=settings.relay.client_header_timeout,
             keep_alive=settings.relay.keep_alive_timeout,

@@ -93,6 +93,7 @@ def test_i8_descriptors_threads_and_open_requests_return_to_where_they_were_afte
         crowd.run(asked_and_left(crowd, "soak", 1_500))
         wait(lambda: at_rest(proxy), "everything to be over")
         wait(lambda: all(held(proxy.pid(name)) <= before[name] + 8 for name in before), f"to return to {before}", 40)
+        wait(lambda: all(row["outcome"] for row in proxy.rows()), "every row to be closed")
         assert {row["outcome"] for row in proxy.rows()} == {"ok", "client_disconnected"}
         laws.check(proxy)
 
