@@ -22,6 +22,8 @@ _API_PATHS = ("/v1", "/api")
 
 MOST_RULES = 32
 """Each rule is one more search of every body."""
+MOST_HEADERS = 100
+"""What zttp takes of a request."""
 
 _Mistake = tuple[str, str]
 """Key, and what is wrong with it."""
@@ -29,7 +31,7 @@ _Mistake = tuple[str, str]
 
 def check(settings: Settings, origins: Mapping[str, str]) -> None:
     """Raises SettingsError for the first rule that the settings break."""
-    rules = (_not_built, _redaction, _retention, _listening, _hosts, _upstreams, _endpoints, _loops)
+    rules = (_not_built, _redaction, _retention, _parser, _listening, _hosts, _upstreams, _endpoints, _loops)
     for rule in rules:
         for key, problem in rule(settings):
             raise SettingsError(f"{key} {problem}", where=origins.get(key))
@@ -66,6 +68,14 @@ def _retention(settings: Settings) -> Iterator[_Mistake]:
             "retention.bodies",
             f'= "{duration_text(kept.bodies)}" is longer than retention.metadata ({duration_text(kept.metadata)}),'
             " when bodies go, too; shorten it or lengthen that",
+        )
+
+
+def _parser(settings: Settings) -> Iterator[_Mistake]:
+    if settings.relay.parser == "zttp" and settings.relay.max_headers > MOST_HEADERS:
+        yield (
+            "relay.max_headers",
+            f'= {settings.relay.max_headers}: zttp takes at most {MOST_HEADERS}; lower it or set relay.parser = "h11"',
         )
 
 

@@ -57,6 +57,10 @@ WRONG = [
         'endpoints.a b.path stands under the name "a b": expected lower-case letters, digits, - and _',
     ),
     (
+        "[relay]\nmax_headers = 101",
+        'relay.max_headers = 101: zttp takes at most 100; lower it or set relay.parser = "h11"',
+    ),
+    (
         '[retention]\nbodies = "91d"',
         'retention.bodies = "91d" is longer than retention.metadata (90d), when bodies go, too; shorten it or lengthen'
         " that",
