@@ -45,11 +45,11 @@ class Api:
             return self.csv(request)
         asked = self._view(request)
         with self._ledger.read() as conn:
-            listed = page(conn, asked.where, asked.before, asked.limit + 1)
+            if asked.after is None:
+                listed = page(conn, asked.where, asked.before, asked.limit + 1)
+            else:
+                listed = newer(conn, asked.where, asked.after, asked.limit)
         items, more = listed[: asked.limit], len(listed) > asked.limit
-        if asked.after is not None:
-            with self._ledger.read() as conn:
-                items, more = newer(conn, asked.where, asked.after, asked.limit), False
         following = items[-1].exchange.request_id if more else None
         return _json({"items": [document(each) for each in items], "next": following})
 

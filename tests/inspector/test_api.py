@@ -3,10 +3,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from starlette.requests import Request
 
 from proxy.exchange import Hop
+from proxy.inspector.api import Api
+from proxy.inspector.ledger import Ledger
 from tests.inspector.conftest import REQUEST, Sample, vector
 from tests.inspector.filling import json_bytes
 from tests.inspector.site import Site
@@ -78,6 +84,22 @@ def test_pages_follow_the_cursor_to_the_end(sample: Sample, site: Site) -> None:
 
     assert names(sample, seen) == listed(sample, site)
     assert listed(sample, site, after=sample.ids["left"]) == ["open", "broken", "uncaptured"]
+
+
+def test_what_is_newer_takes_one_look_at_the_ledger(sample: Sample) -> None:
+    class Counted(Ledger):
+        looks = 0
+
+        @contextmanager
+        def read(self, seconds: float = 1.0) -> Iterator[sqlite3.Connection]:
+            self.looks += 1
+            with super().read(seconds) as conn:
+                yield conn
+
+    ledger = Counted(sample.folder.ledger)
+    asked = {"type": "http", "query_string": f"after={sample.ids['left']}".encode(), "headers": []}
+    assert Api(ledger).exchanges(Request(asked)).status_code == 200
+    assert ledger.looks == 1
 
 
 @pytest.mark.parametrize(
