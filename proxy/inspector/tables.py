@@ -39,7 +39,9 @@ def _cell(name: str, value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float | Decimal):
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, int | float):
         return str(value)
     text = encoded(value).decode() if name in JSON_FIELDS and not isinstance(value, str) else str(value)
     text = text.replace("\0", "")[:MAX_CELL]

@@ -55,7 +55,7 @@ def save_first(conn: sqlite3.Connection, found: Mapping[str, Cost]) -> None:
             request_id,
             cost.price_version,
             1,
-            str(cost.total_usd),
+            _digits(cost.total_usd),
             float(cost.total_usd),
             msgspec.json.encode([_packed(item) for item in cost.items]).decode(),
             int(cost.partial),
@@ -98,10 +98,15 @@ def _packed(item: LineItem) -> list[str | int | None]:
     return [
         item.fee_item,
         item.quantity,
-        str(item.amount_usd),
-        None if item.rate_usd_per_million is None else str(item.rate_usd_per_million),
-        None if item.rate_usd_per_unit is None else str(item.rate_usd_per_unit),
+        _digits(item.amount_usd),
+        None if item.rate_usd_per_million is None else _digits(item.rate_usd_per_million),
+        None if item.rate_usd_per_unit is None else _digits(item.rate_usd_per_unit),
     ]
+
+
+def _digits(amount: Decimal) -> str:
+    """Every digit and no exponent, for whoever reads the ledger by other means."""
+    return f"{amount:f}"
 
 
 def _item(fee: str, quantity: int, amount: str, per_million: str | None, per_unit: str | None) -> LineItem:

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import csv
 import io
+from decimal import Decimal
 
 import pytest
 
 from proxy.inspector.tables import COLUMNS, MAX_CELL, csv_head, csv_rows
+from proxy.ledger.costs import Cost
 from proxy.ledger.queries import Listed
 from tests.inspector.filling import accepted, answered
 
@@ -37,3 +39,9 @@ def test_a_line_has_plain_numbers_and_empty_unknowns() -> None:
     assert (first["input_tokens"], first["stream"], first["ttft_ms"], first["cost_usd"]) == ("25", "true", "880.9", "")
     assert first["parameters"] == '{"max_tokens":64}'
     assert (second["input_tokens"], second["outcome"], second["model"]) == ("", "", "claude-sonnet-4-5")
+
+
+def test_the_smallest_amount_has_no_exponent() -> None:
+    (row,) = read(Listed(answered("px_1"), Cost("2025-11", Decimal("4E-8"))))
+
+    assert row["cost_usd"] == "0.00000004"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from decimal import Decimal
 
@@ -34,6 +35,15 @@ def test_cost_comes_back_exactly(conn: sqlite3.Connection) -> None:
     costs.save(conn, request_id(1), _COST)
     assert costs.load(conn, request_id(1)) == _COST
     assert str(costs.load(conn, request_id(1)).items[1].rate_usd_per_million) == "15.0"  # type: ignore[union-attr]
+
+
+def test_small_amounts_are_stored_without_exponent(conn: sqlite3.Connection) -> None:
+    small = Cost("2025-11", Decimal("4E-8"), (LineItem("input", 1, Decimal("4E-8"), Decimal("4E-2")),))
+    costs.save(conn, request_id(1), small)
+    assert costs.load(conn, request_id(1)) == small
+    ((total, items),) = conn.execute("SELECT total, items FROM costs").fetchall()
+    assert total == "0.00000004"
+    assert json.loads(items) == [["input", 1, "0.00000004", "0.04", None]]
 
 
 def test_exchange_without_a_price_costs_nothing_known(conn: sqlite3.Connection) -> None:
