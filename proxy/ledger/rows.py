@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields
 from enum import StrEnum
 from functools import lru_cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import NamedTuple, TypeVar, cast
 
 from proxy.exchange import Attempt, Exchange, LimitReading, Outcome, Usage, UsageSource, WindowReading
@@ -56,8 +56,8 @@ _READ: dict[str, Callable[[object], tuple[Value, ...]]] = {
     **{record: attrgetter(*(column.name for column in columns)) for record, columns in _CHILDREN.items()},
     "Exchange": attrgetter(*(column.name for column in _OWN), *(f"usage.{column.name}" for column in _USAGE)),
 }
-_VALUE: Callable[[Value], Value] = attrgetter("value")
-_CONVERT: dict[type, Callable[[Value], Value]] = {bool: bool.__int__}  # type: ignore[dict-item]
+_STORED: dict[object, Value] = {False: 0, True: 1, **{each: each.value for each in (*Outcome, *UsageSource)}}
+"""What stands in the ledger for what has a type of its own."""
 _SHAPES = 512
 """Which fields are known differs from record to record, but there are not many ways."""
 
@@ -92,8 +92,8 @@ def row(record: Exchange | Attempt | WindowReading | LimitReading) -> tuple[list
     if shape is None or not shape.holds(given):
         return _each(_COLUMNS[name], given)
     values = list(given)
-    for place, convert in shape.converted:
-        values[place] = convert(values[place])
+    for place in shape.converted:
+        values[place] = _STORED[given[place]]
     return values, True
 
 
@@ -108,39 +108,44 @@ def text(value: str) -> str:
     return value
 
 
+_Taken = Callable[[Sequence[Value]], Sequence[Value]]
+
+
 class _Shape(NamedTuple):
     """What is to be looked at in rows with values of the right types: all texts at once, and all numbers."""
 
-    texts: list[int]
-    integers: list[int]
-    floats: list[int]
-    converted: list[tuple[int, Callable[[Value], Value]]]
+    texts: _Taken
+    integers: _Taken
+    floats: _Taken
+    converted: Sequence[int]
 
     def holds(self, given: Sequence[Value]) -> bool:
         """Whether SQLite can hold all of them as they are; when in doubt not."""
-        integers = [given[place] for place in self.integers]
+        integers = self.integers(given)
         return (
-            "".join([given[place] for place in self.texts]).isascii()  # type: ignore[misc]
+            "".join(self.texts(given)).isascii()  # type: ignore[arg-type]
             and (not integers or (min(integers) >= _LOWEST and max(integers) <= _HIGHEST))  # type: ignore[type-var, operator]
-            and math.isfinite(sum([given[place] for place in self.floats]))  # type: ignore[misc]
+            and math.isfinite(sum(self.floats(given)))  # type: ignore[arg-type]
         )
 
 
 @lru_cache(_SHAPES)
 def _shape(record: str, types: tuple[type, ...]) -> _Shape | None:
     """The shape of rows with values of these types; None when they are not those of the columns."""
-    shape = _Shape([], [], [], [])
-    places = {str: shape.texts, int: shape.integers, float: shape.floats}
+    places: dict[type, list[int]] = {str: [], int: [], float: []}
+    converted: list[int] = []
     for place, (column, kind) in enumerate(zip(_COLUMNS[record], types, strict=True)):
         if kind is type(None) and column.optional:
             continue
         if kind is not _PLAIN.get(column.kind, _CLOSED.get(column.kind)):
             return None
-        if kind in places:
-            places[kind].append(place)
-        else:
-            shape.converted.append((place, _CONVERT.get(kind, _VALUE)))
-    return shape
+        places.get(kind, converted).append(place)
+    return _Shape(_some(places[str]), _some(places[int]), _some(places[float]), converted)
+
+
+def _some(places: Sequence[int]) -> _Taken:
+    """What takes the values at these places."""
+    return itemgetter(*places) if len(places) > 1 else lambda given: [given[place] for place in places]
 
 
 def _each(columns: Sequence[Column], given: Sequence[object]) -> tuple[list[Value], bool]:

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from proxy.ledger.connect import BUSY_MS, cut_log, limited, reader, transaction, writer
+from proxy.ledger.connect import BUSY_MS, cut_log, insert, limited, reader, transaction, writer
 from proxy.ledger.errors import QueryTimeout
 from proxy.ledger.folder import Folder
 
@@ -46,6 +46,16 @@ def test_transaction_that_raises_changes_nothing(conn: sqlite3.Connection) -> No
     with pytest.raises(sqlite3.IntegrityError), transaction(conn):
         conn.executemany("INSERT INTO cursors VALUES (?, 1, 1)", [("a",), ("b",), ("a",)])
     assert conn.execute("SELECT count(*) FROM cursors").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 3, 5, 7, 31, 32, 33, 100, 257])
+def test_all_rows_are_inserted_in_their_order_and_what_is_unknown_is_null(
+    conn: sqlite3.Connection, number: int
+) -> None:
+    conn.execute("CREATE TABLE some (a TEXT, b INTEGER, c REAL, d BLOB)")
+    rows = [(str(each), None, 0.5 + each, b"d") if each % 2 else (None, each, None, None) for each in range(number)]
+    insert(conn, "INSERT INTO some (a, b, c, d)", rows)
+    assert conn.execute("SELECT * FROM some ORDER BY rowid").fetchall() == rows
 
 
 def test_second_writer_is_refused_at_the_beginning(folder: Folder, conn: sqlite3.Connection) -> None:
