@@ -53,6 +53,14 @@ class Access:
         self.guesses.failed(address)
         self._count_failure()
 
+    def too_many(self, address: str) -> Response | None:
+        """The answer to one more wrong secret from there; None while there are few."""
+        wait = self.guesses.wait(address)
+        if wait is None:
+            return None
+        sentence = f"Too many wrong tokens came from this address; try again in {wait} s."
+        return problem(429, "rate_limit_error", sentence, {"retry-after": str(wait)})
+
     def bearer(self, headers: Headers, address: str) -> bool | None:
         """Whether the request carries the API token; None when it carries no bearer token at all."""
         credential = _bearer(headers)
@@ -93,15 +101,14 @@ class Door:
     def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
         path: str = scope["path"]
-        wait = self._access.guesses.wait(address(scope))
-        if wait is not None and _offers_secret(scope, headers):
-            sentence = f"Too many wrong tokens came from this address; try again in {wait} s."
-            return problem(429, "rate_limit_error", sentence, {"retry-after": str(wait)})
         bearer = None if self._is_open(path) else self._access.bearer(headers, address(scope))
         if scope["method"] not in _SAFE_METHODS and not bearer and not from_same_origin(headers):
             return problem(403, "forbidden", "This act must come from a page of the inspector itself.")
         if bearer or self._is_open(path) or self._access.session(headers) is not None:
             return None
+        too_many = self._access.too_many(address(scope)) if bearer is False else None
+        if too_many is not None:
+            return too_many
         if is_for_programs(path) or bearer is False or scope["method"] not in _SAFE_METHODS:
             sentence = "Send the API token as 'Authorization: Bearer <token>' or sign in with a browser."
             return problem(401, "unauthorized", sentence, {"www-authenticate": "Bearer"})
@@ -118,12 +125,6 @@ def address(scope: Scope) -> str:
 def _bearer(headers: Headers) -> str | None:
     scheme, _, credential = headers.get("authorization", "").partition(" ")
     return credential.strip() if scheme.lower() == "bearer" else None
-
-
-def _offers_secret(scope: Scope, headers: Headers) -> bool:
-    """Whether a request is an attempt to be let in, other than by a session that is open."""
-    signing_in = scope["path"] == "/sign-in" and (scope["method"] == "POST" or b"code=" in scope["query_string"])
-    return signing_in or _bearer(headers) is not None
 
 
 def problem(status: int, kind: str, sentence: str, headers: dict[str, str] | None = None) -> Response:

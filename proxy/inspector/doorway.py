@@ -37,7 +37,7 @@ class Doorway:
             # No redirect: on a navigation that another site began, a strict cookie would not be sent along.
             return self._admitted(request, self._renderer.page("signed_in.html", {"next": there}, signed_in=False))
         self._access.failed(address(request.scope))
-        return self._form(there, _SPENT, 403)
+        return self._access.too_many(address(request.scope)) or self._form(there, _SPENT, 403)
 
     async def sign_in(self, request: Request) -> Response:
         """`POST /sign-in` with the token from the form."""
@@ -45,7 +45,7 @@ class Doorway:
         there = local_path(fields.get("next", ["/"])[0])
         if self._access.token_is(fields.get("token", [""])[0].strip(), address(request.scope)):
             return self._admitted(request, RedirectResponse(there, 303))
-        return self._form(there, _WRONG, 403)
+        return self._access.too_many(address(request.scope)) or self._form(there, _WRONG, 403)
 
     async def sign_out(self, request: Request) -> Response:
         """`POST /sign-out`: this browser only."""

@@ -1,4 +1,8 @@
-"""Guessing at secrets: after so many wrong ones a minute from one address, none from there is looked at for a while."""
+"""Guessing at secrets: after so many wrong ones a minute from one address, the next are told to wait.
+
+A right one is let in all the same: who guesses must not lock out those who come by the same address, as from behind a
+proxy in front. What keeps guessing from ever finding it is its length.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +35,7 @@ class Guesses:
                 del self._failures[next(iter(self._failures))]
 
     def wait(self, address: str) -> int | None:
-        """Seconds until secrets from there are looked at again; None while they are."""
+        """Seconds for which a wrong secret from there is one too many; None while it is not."""
         began, count = self._failures.get(address, (0.0, 0))
         left = began + WINDOW_S - self._clock()
-        return max(1, round(left)) if count >= MOST_FAILURES and left > 0 else None
+        return max(1, round(left)) if count > MOST_FAILURES and left > 0 else None

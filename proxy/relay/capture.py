@@ -66,8 +66,11 @@ class Copy:
 
     def joined(self) -> bytes:
         """What is kept of the body, in one; called in the recorder thread, when nothing is added any more."""
-        data = b"".join(self.chunks)
-        if len(self.chunks) > 1 and self.dropped is None:
+        chunks = self.chunks
+        if len(chunks) == 1:
+            return chunks[0]
+        data = b"".join(chunks)
+        if chunks and self.dropped is None:
             self.chunks = [data]
         return data
 
@@ -197,11 +200,15 @@ class Capture:
 
     def keeping(self, otherwise: Bodies) -> Bodies:
         """Which bodies of this request are kept: none if the client wants that, else as its endpoint has it."""
-        if any(
-            name == b"x-proxy-capture" and value.strip().lower() not in (b"", b"on") for name, value in self.headers
-        ):
+        if self.unwanted:
             return "none"
         return (self.endpoint.capture if self.endpoint else None) or otherwise
+
+    @property
+    def unwanted(self) -> bool:
+        """Whether the client wants that nothing out of the bodies is kept."""
+        wishes = [value for name, value in self.headers if name == b"x-proxy-capture"]
+        return bool(wishes) and any(value.strip().lower() not in (b"", b"on") for value in wishes)
 
     def shed(self) -> None:
         """Forgets the bodies because the recorder's queue is full."""

@@ -17,7 +17,7 @@ def outcome(capture: Capture, response: ResponseFacts) -> dict[str, Any]:
     error = capture.error
     if error is not None:
         return _ended(error.outcome, error.error_type or None, str(error))
-    message = response.error_message
+    message = None if response.error_message is None or capture.unwanted else response.error_message
     if capture.status is not None and capture.status >= 400:
         return _ended(Outcome.UPSTREAM_ERROR, response.error_type or "other", message)
     if response.error_type is not None:

@@ -193,6 +193,18 @@ def test_each_mode_of_capture_stores_just_what_it_says(modes: Relayed, mode: str
 
 
 @pytest.mark.parametrize("asked", ["", "x-proxy-capture: off\r\n"], ids=["", "off"])
+def test_what_an_error_answer_says_is_kept_unless_that_is_unwanted(modes: Relayed, asked: str) -> None:
+    """F-41: it may repeat the prompt; its type is of a closed set"""
+    error = b'{"type":"error","error":{"type":"invalid_request_error","message":"no: your prompt"}}'
+    modes.upstream.script = lambda talk: talk.answer(error, status="400 No")
+    row = modes.proxy.exchange(modes.ask(post("/all/v1/messages", b'{"a": "prompt"}', asked)).request_id)
+    assert row["error_type"] == "invalid_request_error"
+    assert row["error_message"] == (None if asked else "no: your prompt")
+    [attempt] = modes.proxy.rows("SELECT * FROM attempts WHERE request_id = ?", row["request_id"])
+    assert attempt["error_message"] == row["error_message"]
+
+
+@pytest.mark.parametrize("asked", ["", "x-proxy-capture: off\r\n"], ids=["", "off"])
 def test_an_error_of_our_own_is_kept_with_the_request_unless_that_is_unwanted(modes: Relayed, asked: str) -> None:
     """F-41"""
     reply = modes.ask(post("/gone/v1/messages", b'{"a": "prompt"}', asked))
