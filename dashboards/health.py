@@ -151,7 +151,13 @@ def _ledger() -> Section:
                 health.AUTH_FAILURES,
                 empty=NO_HEALTH,
             ),
-            widths=(9, 9, 3, 3),
+            number(
+                "Waited for Records",
+                "Requests that had to wait because records are made more slowly. Many: more relay workers are needed.",
+                health.PACED,
+                empty=NO_HEALTH,
+            ),
+            widths=(9, 6, 3, 3, 3),
         ),
     )
 

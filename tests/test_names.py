@@ -38,6 +38,7 @@ def test_gauges_that_dashboards_ask_for_have_no_unit() -> None:
 def test_the_health_family_is_never_sent_by_otlp() -> None:
     assert {one.name for one in metrics.INSTRUMENTS if one.channel is Channel.HEALTH} == {
         "proxy.requests.open",
+        "proxy.requests.paced",
         "proxy.ledger.size",
         "proxy.ledger.free",
         "proxy.ledger.set_aside",

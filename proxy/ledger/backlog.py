@@ -18,6 +18,9 @@ GROUP_BYTES = 4 * 1024 * 1024
 ROW_BYTES = 4096
 """What a record without bodies is taken to weigh."""
 STUB_BYTES = 256
+CROWD = 32
+"""So many that wait for their commit are more than one that takes long."""
+_NEVER = float("inf")
 
 
 @dataclass(slots=True, eq=False)
@@ -52,12 +55,22 @@ class Backlog:
         self._held = 0
         self._sheddable: deque[Entry] = deque()
         self._opaque: deque[Entry] = deque()
+        self._uncommitted = 0
+        self._oldest = 0.0
         self._closed = False
 
     @property
     def pressed(self) -> bool:
         """Whether more than three quarters of the memory is in use."""
         return self._held * 4 > self._max_held * 3
+
+    @property
+    def crowded_since(self) -> float:
+        """Since when the oldest of a crowd waits for its commit, monotonic seconds; infinite when few wait.
+
+        Read without the lock: it may be one entry off.
+        """
+        return self._oldest if self._uncommitted >= CROWD else _NEVER
 
     def put(self, entry: Entry) -> None:
         """Add one; when memory is short, older bodies go first, and this entry when that is not enough."""
@@ -72,6 +85,9 @@ class Backlog:
             if self._held > self._max_held and not self._make_room(entry):
                 return
             entry.since = self._clock()
+            if not self._uncommitted:
+                self._oldest = entry.since
+            self._uncommitted += 1
             self._queue.append(entry)
             self._queued += entry.held
             if len(self._queue) in (1, GROUP_ROWS) or self._queued >= self._group_bytes:
@@ -105,6 +121,9 @@ class Backlog:
         """The group is committed, or counted as lost."""
         with self._ready:
             self._held -= sum(entry.held for entry in group)
+            self._uncommitted -= len(group)
+            if self._queue:
+                self._oldest = self._queue[0].since
 
     def oldest_opaque(self) -> Entry | None:
         """The oldest waiting entry that cannot shed by itself; each is returned once."""

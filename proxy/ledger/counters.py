@@ -19,8 +19,9 @@ from proxy.ledger.folder import Folder
 DROP_REASONS = ("disk_full", "queue_full", "too_large", "evicted", "ledger_error", "poison", "export_rejected")
 """Why something accepted is not, or not wholly, stored: one count per record concerned."""
 
-COUNTERS = (*DROP_REASONS, "records_lost", "read_errors", "auth_failures")
-"""`records_lost`: records of which not even the row was kept (also counted under their reason)."""
+COUNTERS = (*DROP_REASONS, "records_lost", "read_errors", "auth_failures", "requests_paced")
+"""`records_lost`: records of which not even the row was kept (also counted under their reason).
+`requests_paced`: requests that had to wait for the recorder."""
 
 GAUGES = ("requests_open",)
 
@@ -29,7 +30,7 @@ BUCKETS_MS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0)
 
 HISTOGRAMS = ("commit_ms", "loop_stall_ms")
 
-_MAGIC = b"apxyct01"
+_MAGIC = b"apxyct02"
 _SCALARS = (*COUNTERS, *GAUGES)
 _WIDTH = len(BUCKETS_MS) + 2
 """Buckets, the one above, and the sum in microseconds."""

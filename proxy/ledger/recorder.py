@@ -20,6 +20,7 @@ from proxy.ledger.connect import Reopened, transaction, writer
 from proxy.ledger.counters import Counters
 from proxy.ledger.errors import Trouble, trouble
 from proxy.ledger.folder import Folder
+from proxy.ledger.pace import Pace
 from proxy.ledger.writing import Failed, Prepared, make_ready, prepare, remember, smaller, without_bodies, write
 
 MAX_HELD = 256 * 1024 * 1024
@@ -29,8 +30,6 @@ _LONGEST_WAIT = 0.25
 _BRIEF = 1.0
 _GRACE_S = 1.0
 """How long a thread that has to give up may take for what it is at."""
-_LOOK_S = 1.0
-"""How often the disk is looked at while nothing is to be written."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +59,7 @@ class Recorder:
         self._low = low
         self._short = False
         self._backlog = Backlog(counters, max_held)
+        self._pace = Pace(self._backlog, counters)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._packer = Packer()
         self._trouble: Trouble | None = None
@@ -81,12 +81,15 @@ class Recorder:
     ) -> None:
         """Queue a change; never blocks, never raises.
 
-        `work` makes the change and runs in the recorder thread. `held` is how many bytes are free again after the
-        commit. `request_id` is given with the end of an exchange: when `work` raises, that exchange is closed as
-        `proxy_error`. `shed` makes `work` forget its bodies (it then reports them as `queue_full`); it may be
-        called from any thread, once, before `work` runs, and must be quick.
+        `work` makes it, in the recorder thread; `held` bytes are free after its commit. `request_id` comes with the end
+        of an exchange, which is closed as `proxy_error` when `work` raises. `shed` has `work` forget its bodies
+        (`queue_full`): called from any thread, once, before `work` runs, and quick.
         """
         self._backlog.put(Entry(work, max(held, ROW_BYTES), request_id, shed))
+
+    def pace(self) -> float:
+        """Seconds that a new request has to wait for this thread; 0 while the ledger is in trouble."""
+        return 0.0 if self._trouble is not None else self._pace.wait()
 
     def stop(self, timeout: float) -> bool:
         """Commit what waits and end the thread; False when that took longer than `timeout` seconds.
@@ -115,15 +118,14 @@ class Recorder:
         now = self._trouble
         # Two writers meeting for a moment is no trouble.
         brief = now is Trouble.BUSY and time.monotonic() - self._troubled_since < _BRIEF
-        reasons = {"" if now is None or brief else now.value: True}
-        reasons |= {"disk_low": self._short, "queue_full": self._backlog.pressed}
-        return [reason for reason, holds in reasons.items() if reason and holds]
+        reasons = {"disk_low": self._short, "queue_full": self._backlog.pressed}
+        return [*([] if now is None or brief else [now.value]), *(reason for reason, holds in reasons.items() if holds)]
 
     def _run(self) -> None:
         group: list[Entry] = []
         try:
             while not self._backlog.drained:
-                group = self._backlog.take(_LOOK_S)
+                group = self._backlog.take()
                 self._look()
                 self._record(group)
                 self._backlog.release(group)
@@ -131,13 +133,12 @@ class Recorder:
                 group.clear()
             self._flushed = True
         except _GivenUp:
-            self._count_lost(group)
-            self._lose_the_rest()
+            self._lose_the_rest(group)
         finally:
             self._ledger.close()
 
     def _look(self) -> None:
-        """See whether there is room for bodies, so that what follows from it is decided before the disk is full."""
+        """See, also while nothing comes, whether there is room for bodies: to know before the disk is full."""
         before, self._short = self._short, self._low()
         if self._short is not before:
             _log.warning("bodies are %s", "not stored, the disk is nearly full" if self._short else "stored again")
@@ -160,15 +161,15 @@ class Recorder:
     def _resolve(self, entry: Entry) -> Prepared | None:
         """Run the work; one that raises is counted and closes its exchange."""
         self._hurry()
-        failed = None if entry.request_id is None else self._failed(entry.request_id)
+        self._pace.worked()
         if entry.work is None:
-            return None if failed is None else prepare(failed, self._packer)
+            return self._prepare(self._failed(entry.request_id), counted=True)
         try:
             change = entry.work()
         except Exception as error:
             self._complain("poison", "a record could not be made", error)
             self._counters.add("poison")
-            return None if failed is None else prepare(failed, self._packer)
+            return self._prepare(self._failed(entry.request_id), counted=True)
         return self._prepare(change)
 
     def _prepare(self, change: Change | Failed | None, *, counted: bool = False) -> Prepared | None:
@@ -277,20 +278,20 @@ class Recorder:
         self._counters.add("queue_full")
         self._backlog.lighten(entry, lambda: light)
 
-    def _lose_the_rest(self) -> None:
-        while group := self._backlog.take():
-            self._count_lost(group)
+    def _lose_the_rest(self, group: Sequence[Entry] = ()) -> None:
+        self._count_lost(group)
+        while waiting := self._backlog.take():
+            self._count_lost(waiting)
 
     def _count_lost(self, group: Sequence[Entry]) -> None:
         self._counters.add("ledger_error", len(group))
         self._counters.add("records_lost", sum(entry.request_id is not None for entry in group))
 
-    def _failed(self, request_id: str) -> Failed:
-        return Failed(request_id, self._process, self._clock_ns())
+    def _failed(self, request_id: str | None) -> Failed | None:
+        return None if request_id is None else Failed(request_id, self._process, self._clock_ns())
 
     def _smaller(self, change: Change | Failed) -> Change | Failed | None:
-        request_id = getattr(getattr(change, "exchange", None), "request_id", None)
-        return smaller(change, self._failed(request_id) if isinstance(request_id, str) else None)
+        return smaller(change, self._failed(getattr(getattr(change, "exchange", None), "request_id", None)))
 
     def _complain(self, reason: str, what: str, error: Exception) -> None:
         """Log once per reason until it is over."""

@@ -179,6 +179,9 @@ BUDGET_USED = _gauge("proxy.budget.used", "What is used of a budget; nothing set
 BUDGET_LIMIT = _gauge("proxy.budget.limit", "A budget; nothing sets budgets yet", SCOPE, NAME, KIND)
 
 REQUESTS_OPEN = _health("proxy.requests.open", Kind.GAUGE, "", "Requests being relayed now")
+REQUESTS_PACED = _health(
+    "proxy.requests.paced", Kind.COUNTER, "", "Requests that had to wait because records are made more slowly"
+)
 LEDGER_SIZE = _health("proxy.ledger.size", Kind.GAUGE, "By", "Size of the ledger's files")
 LEDGER_FREE = _health("proxy.ledger.free", Kind.GAUGE, "By", "Free space on the ledger's disk")
 LEDGER_SET_ASIDE = _health("proxy.ledger.set_aside", Kind.GAUGE, "", "Damaged ledgers that were moved aside")
@@ -255,6 +258,7 @@ INSTRUMENTS = (
     BUDGET_USED,
     BUDGET_LIMIT,
     REQUESTS_OPEN,
+    REQUESTS_PACED,
     LEDGER_SIZE,
     LEDGER_FREE,
     LEDGER_SET_ASIDE,

@@ -18,7 +18,11 @@ from proxy.observer.given_up import EXPORT_REJECTED
 from proxy.observer.table import Draft
 
 _NOTE = "counted"
-_COUNTERS: dict[str, Instrument] = {"read_errors": metrics.READ_ERRORS, "auth_failures": metrics.AUTH_FAILURES}
+_COUNTERS: dict[str, Instrument] = {
+    "read_errors": metrics.READ_ERRORS,
+    "auth_failures": metrics.AUTH_FAILURES,
+    "requests_paced": metrics.REQUESTS_PACED,
+}
 _HISTOGRAMS: dict[str, Instrument] = {"commit_ms": metrics.LEDGER_COMMIT, "loop_stall_ms": metrics.LOOP_STALL}
 
 _YOUNG_S = 5.0

@@ -52,6 +52,7 @@ class Recording(Protocol):
         request_id: str | None = None,
         shed: Callable[[], None] | None = None,
     ) -> None: ...
+    def pace(self) -> float: ...
 
 
 class Finish(Protocol):
@@ -114,9 +115,10 @@ class Relay:
     async def _exchange(self, scope: Scope, receive: Receive, send: Send, refused: Rejected | None) -> None:
         capture = self._accept(scope)
         self.open[capture.request_id] = capture
-        opening = asyncio.get_running_loop().call_later(OPEN_ROW_S, self._open_row, capture)
+        pause = self._recorder.pace()
+        opening = asyncio.get_running_loop().call_later(pause + OPEN_ROW_S, self._open_row, capture)
         try:
-            await self._outcome(capture, receive, send, refused)
+            await self._outcome(capture, receive, send, refused, pause)
         finally:
             opening.cancel()
             if capture.gone is None:
@@ -155,9 +157,13 @@ class Relay:
             started_ns=started_ns,
         )
 
-    async def _outcome(self, capture: Capture, receive: Receive, send: Send, refused: Rejected | None) -> None:
-        """Relays or refuses, and turns whatever goes wrong into the request's error."""
+    async def _outcome(
+        self, capture: Capture, receive: Receive, send: Send, refused: Rejected | None, pause: float
+    ) -> None:
+        """Relays or refuses after a pause, and turns whatever goes wrong into the request's error."""
         try:
+            if pause:
+                await asyncio.sleep(pause)
             route = self._admit(capture, refused)
             await self._relay(capture, route, receive, send)
         except RelayError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from proxy.ledger.backlog import GROUP_BYTES, GROUP_ROWS, LINGER, ROW_BYTES, STUB_BYTES, Backlog, Entry
+from proxy.ledger.backlog import CROWD, GROUP_BYTES, GROUP_ROWS, LINGER, ROW_BYTES, STUB_BYTES, Backlog, Entry
 from proxy.ledger.changes import Opened
 from proxy.ledger.counters import Counters
 from proxy.ledger.folder import Folder
@@ -179,3 +179,21 @@ def test_the_first_of_a_group_waits_for_others_from_when_it_came(counters: Count
     backlog.put(_entry(1))
     assert _ids(backlog.take()) == ["px_1"]
     assert asked[-1] == LINGER
+
+
+def test_a_crowd_is_as_old_as_its_oldest_that_is_not_committed(counters: Counters) -> None:
+    now = iter(range(10_000))
+    backlog = Backlog(counters, 2**30, clock=lambda: float(next(now)))
+    backlog.put(_entry(0))
+    first = backlog.take()
+    second = [_entry(number) for number in range(1, 1 + CROWD)]
+    for entry in second[:-2]:
+        backlog.put(entry)
+    assert backlog.crowded_since == float("inf"), "few wait"
+    for entry in second[-2:]:
+        backlog.put(entry)
+    assert backlog.crowded_since == first[0].since
+    backlog.release(first)
+    assert backlog.crowded_since == second[0].since
+    backlog.release(backlog.take())
+    assert backlog.crowded_since == float("inf")

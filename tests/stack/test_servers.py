@@ -125,7 +125,7 @@ def test_prometheus_takes_only_the_health_family_from_the_proxy(stack: Stack, se
     with _inspector(stack):
         wait_until(lambda: scraped() != [], "a scrape of the proxy", _DELIVERED_SECONDS)
     histograms = ("proxy_ledger_commit_ms_milliseconds", "proxy_relay_loop_stall_ms_milliseconds")
-    counters = ("auth_failures", "dead_letters", "dropped", "export_failures", "read_errors")
+    counters = ("auth_failures", "dead_letters", "dropped", "export_failures", "read_errors", "requests_paced")
     assert scraped() == sorted(
         [f"{name}_{part}" for name in histograms for part in ("bucket", "count", "sum")]
         + [f"proxy_{name}_total" for name in counters]
@@ -193,6 +193,8 @@ def _inspector(stack: Stack) -> Iterator[None]:
 _EXPOSITION = """\
 # TYPE proxy_requests_open gauge
 proxy_requests_open 1
+# TYPE proxy_requests_paced_total counter
+proxy_requests_paced_total 0
 # TYPE proxy_ledger_size_bytes gauge
 proxy_ledger_size_bytes 4096
 # TYPE proxy_ledger_free_bytes gauge
