@@ -33,6 +33,18 @@ _NAMES, _NAME_CHARS = 512, 64
 """Names of headers that are judged once."""
 _MIN_COOKIE_CHARS = 16
 """Shorter values of cookies are settings, not sessions."""
+_PASSING = frozenset(
+    {
+        *("content-length", "idempotency-key", "x-proxy-metadata", "x-client-request-id", "x-request-id"),
+        *("traceparent", "tracestate", "baggage", "x-datadog-parent-id", "x-datadog-trace-id", "x-amzn-trace-id"),
+    }
+)
+"""Fields that are another with every request; none of them is a credential."""
+
+
+def lasting(headers: Headers) -> Headers:
+    """Return the fields that a caller mostly repeats with its next request: what they say need not be read again."""
+    return tuple([field for field in headers if field[0] not in _PASSING])
 
 
 def is_credential(name: str) -> bool:

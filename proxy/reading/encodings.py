@@ -107,7 +107,7 @@ def encode(data: bytes, content_encoding: str | None) -> bytes:
 
 def is_encoded(content_encoding: str | None) -> bool:
     """Whether a `content-encoding` header names any coding."""
-    return bool(_codings(content_encoding))
+    return content_encoding is not None and bool(_codings(content_encoding))
 
 
 def _codings(content_encoding: str | None) -> list[str]:

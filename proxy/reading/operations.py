@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 ANTHROPIC = "anthropic"
 OPENAI = "openai"
@@ -27,6 +28,8 @@ _FAMILIES: tuple[tuple[str, tuple[str, str | None]], ...] = (
 )
 OPERATIONS = frozenset({"other", *(name for name, _ in (*_CALLS.values(), *(meaning for _, meaning in _FAMILIES)))})
 """All there are."""
+_PATHS, _PATH_CHARS = 256, 256
+"""Paths whose meaning is remembered."""
 
 
 def operation(method: str, path: str) -> tuple[str, str | None]:
@@ -34,6 +37,11 @@ def operation(method: str, path: str) -> tuple[str, str | None]:
 
     The path is without the query; anything may stand before its last `/v1/`, and clients of OpenAI's may omit that.
     """
+    return _known(method, path) if len(path) <= _PATH_CHARS else _known.__wrapped__(method, path)
+
+
+@lru_cache(_PATHS)
+def _known(method: str, path: str) -> tuple[str, str | None]:
     before = _BEFORE.match(path)
     rest = path[before.end() if before else 0 :].strip("/")
     call = _CALLS.get(rest)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 from proxy.exchange import Headers, LimitReading, WindowReading
 
@@ -32,6 +34,23 @@ _DURATION = re.compile(
 """As Go writes them: `6m0s`, `1h30m`, `33.023s`, `547ms`."""
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _STATUS = re.compile(r"[a-z_]{1,32}")
+_NAMINGS = 64
+"""Lists of header names whose meaning is remembered: the answers of one server mostly have the same."""
+
+
+_Places = Mapping[str, Mapping[str, int]]
+"""By what a header speaks of, the place of each field that is stated of it; the last one counts."""
+
+
+class _Named(NamedTuple):
+    """What the names of an answer's headers speak of."""
+
+    windows: _Places
+    limits: _Places
+    left: _Places
+    """Limits whose reset is the time that is left."""
+    speaking: Sequence[tuple[int, str]]
+    """Places and names of all that speak of rate limits."""
 
 
 def readings(
@@ -43,13 +62,14 @@ def readings(
     windows are read, of any name. Resets over 400 days from `now` are nonsense and None.
     """
     account = account or UNKNOWN_ACCOUNT
-    headers = tuple([field for field in headers if "ratelimit" in field[0].lower()])
-    if not headers:
+    named = _named(headers)
+    if not (named.windows or named.limits or named.left):
         return (), ()
     windows: list[WindowReading] = []
-    for window, sent in _grouped(headers, _WINDOW).items():
+    for window, places in named.windows.items():
         if window in _NOT_WINDOWS or len(windows) == MAX_WINDOWS:
             continue
+        sent = _sent(headers, places)
         status = sent.get("status", "")
         reading = WindowReading(
             account=account,
@@ -60,16 +80,15 @@ def readings(
         )
         if (reading.utilization, reading.resets_at, reading.status) != (None, None, None):
             windows.append(reading)
-    return tuple(windows), tuple(_limits(headers, account, now))
+    return tuple(windows), tuple(_limits(headers, named, account, now))
 
 
 def ratelimit_headers(headers: Headers) -> dict[str, str]:
     """Return every header that speaks of rate limits, by lower-case name; repeated ones joined by a comma."""
     found: dict[str, str] = {}
-    for name, value in headers:
-        key = name.lower()
-        if _RATELIMIT.fullmatch(key):
-            found[key] = f"{found[key]}, {value}" if key in found else value
+    for place, name in _named(headers).speaking:
+        value = headers[place][1]
+        found[name] = f"{found[name]}, {value}" if name in found else value
     return found
 
 
@@ -82,19 +101,34 @@ def retry_after(headers: Headers, now: float) -> float | None:
     return max((wait for wait in waits if wait is not None), default=None)
 
 
-def _grouped(headers: Headers, pattern: re.Pattern[str]) -> dict[str, dict[str, str]]:
-    """Return {name: {field: value}} of the headers whose name matches; later values win."""
-    found: dict[str, dict[str, str]] = {}
-    for name, value in headers:
-        match = pattern.fullmatch(name.lower())
+def _named(headers: Headers) -> _Named:
+    return _meaning(tuple([name for name, _ in headers]))
+
+
+@lru_cache(_NAMINGS)
+def _meaning(names: tuple[str, ...]) -> _Named:
+    lowered = [name.lower() for name in names]
+    speaking = [(place, name) for place, name in enumerate(lowered) if _RATELIMIT.fullmatch(name)]
+    return _Named(_places(lowered, _WINDOW), _places(lowered, _LIMIT), _places(lowered, _OPENAI_LIMIT), speaking)
+
+
+def _places(names: Sequence[str], pattern: re.Pattern[str]) -> _Places:
+    found: dict[str, dict[str, int]] = {}
+    for place, name in enumerate(names):
+        match = pattern.fullmatch(name)
         if match:
-            found.setdefault(match[1], {})[match[2]] = value.strip()
+            found.setdefault(match[1], {})[match[2]] = place
     return found
 
 
-def _limits(headers: Headers, account: str, now: float) -> Iterable[LimitReading]:
-    for pattern, reset in ((_LIMIT, _reset), (_OPENAI_LIMIT, _left)):
-        for kind, sent in _grouped(headers, pattern).items():
+def _sent(headers: Headers, places: Mapping[str, int]) -> dict[str, str]:
+    return {field: headers[place][1].strip() for field, place in places.items()}
+
+
+def _limits(headers: Headers, named: _Named, account: str, now: float) -> Iterable[LimitReading]:
+    for limits, reset in ((named.limits, _reset), (named.left, _left)):
+        for kind, places in limits.items():
+            sent = _sent(headers, places)
             reading = LimitReading(
                 account=account,
                 kind=kind.replace("-", "_"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from proxy.exchange import Headers
+from proxy.reading.caller import lasting
 from proxy.reading.encodings import decode, is_encoded
 from proxy.reading.facts import PromptFacts, word
 from proxy.reading.jsontext import Json, Unreadable, compact, parse
@@ -19,11 +21,31 @@ MAX_CUSTOMER_DATA_BYTES = 4096
 _READ = frozenset({"messages", "count_tokens", "chat", "responses", "embeddings", "images"})
 _COUNTED = frozenset({"messages", "count_tokens", "chat", "responses"})
 """Operations with a conversation."""
+_UNREAD = PromptFacts()
 _STREAMING = frozenset({"messages", "chat", "responses", "images"})
 _UUID = "[0-9a-fA-F-]{36}"
 _OLD_USER_ID = re.compile(f"_account_({_UUID})?_session_({_UUID})$")
 _COMMENT = re.compile(r"\([^)]*\)")
 _CLIENT = re.compile(r"[^\s/]+(?:/[^\s/]+)*(?:\s+\d[\w.+-]*)?")
+
+
+_METADATA = "x-proxy-metadata"
+_CALLERS = 64
+"""Callers whose header fields, and accounts, are read once."""
+
+
+class _Said(NamedTuple):
+    """What a caller says with every request."""
+
+    is_form: bool
+    session_id: str | None
+    agent_id: str | None
+    parent_agent_id: str | None
+    client: str | None
+    retry_count: int | None
+    workflow: str | None
+    customer_data: str | None
+    """As sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +91,12 @@ def request_facts(
     """
     problems = Problems()
     what, dialect = operation(method, path)
-    named = {name.lower(): value for name, value in reversed(headers)}
-    prompt = PromptFacts()
-    if body is not None and what in _READ and not _is_form(named):
+    said = _said(lasting(headers))
+    prompt = _UNREAD
+    if body is not None and what in _READ and not said.is_form:
         prompt = _prompt(body, content_encoding, problems, turn, counted=what in _COUNTED)
-    account_uuid, session_id = _identity(prompt.user_id)
+    account_uuid, session_id = _identity(prompt.user_id) if prompt.user_id else (None, None)
+    sent = (value for name, value in headers if name == _METADATA)
     return RequestFacts(
         operation=what,
         dialect=dialect,
@@ -83,14 +106,14 @@ def request_facts(
         message_count=prompt.message_count,
         tool_count=prompt.tool_count,
         image_count=prompt.image_count,
-        session_id=_name(named.get("x-claude-code-session-id")) or session_id,
-        agent_id=_name(named.get("x-claude-code-agent-id")),
-        parent_agent_id=_name(named.get("x-claude-code-parent-agent-id")),
+        session_id=said.session_id or session_id,
+        agent_id=said.agent_id,
+        parent_agent_id=said.parent_agent_id,
         account_uuid=account_uuid,
-        client=client(named.get("user-agent")),
-        retry_count=_count(named.get("x-stainless-retry-count")),
-        customer_data=_customer_data(named, problems),
-        workflow=_name(named.get("x-proxy-workflow")),
+        client=said.client,
+        retry_count=said.retry_count,
+        customer_data=_customer_data(next(sent, said.customer_data), problems),
+        workflow=said.workflow,
         parse_error=problems.summary(),
     )
 
@@ -101,8 +124,19 @@ def client(user_agent: str | None) -> str | None:
     return found[0][:100] if found else None
 
 
-def _is_form(named: Mapping[str, str]) -> bool:
-    return named.get("content-type", "").strip().lower().startswith("multipart/")
+@lru_cache(_CALLERS)
+def _said(headers: Headers) -> _Said:
+    named = {name.lower(): value for name, value in reversed(headers)}
+    return _Said(
+        is_form=named.get("content-type", "").strip().lower().startswith("multipart/"),
+        session_id=_name(named.get("x-claude-code-session-id")),
+        agent_id=_name(named.get("x-claude-code-agent-id")),
+        parent_agent_id=_name(named.get("x-claude-code-parent-agent-id")),
+        client=client(named.get("user-agent")),
+        retry_count=_count(named.get("x-stainless-retry-count")),
+        workflow=_name(named.get("x-proxy-workflow")),
+        customer_data=named.get(_METADATA),
+    )
 
 
 def _prompt(
@@ -113,19 +147,18 @@ def _prompt(
         decoded = decode(body, content_encoding)
         if decoded.error:
             problems.note(decoded.error)
-            return PromptFacts()
+            return _UNREAD
         body = decoded.data
     try:
         return prompt_facts(body, problems, counted=counted, turn=turn)
     except Unreadable as error:
         problems.note(str(error))
-        return PromptFacts()
+        return _UNREAD
 
 
-def _identity(user_id: str | None) -> tuple[str | None, str | None]:
+@lru_cache(_CALLERS)
+def _identity(user_id: str) -> tuple[str | None, str | None]:
     """Return (account uuid, session id) of Claude Code's `metadata.user_id`: JSON text, or its older form."""
-    if user_id is None:
-        return None, None
     older = _OLD_USER_ID.search(user_id)
     if older:
         return older[1], older[2]
@@ -149,8 +182,7 @@ def _count(value: str | None) -> int | None:
     return int(value) if value is not None and re.fullmatch(r"[0-9]{1,4}", value) else None
 
 
-def _customer_data(named: Mapping[str, str], problems: Problems) -> str | None:
-    text = named.get("x-proxy-metadata")
+def _customer_data(text: str | None, problems: Problems) -> str | None:
     if text is None:
         return None
     sent = text.encode("utf-8", "surrogateescape")

@@ -6,6 +6,7 @@ https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
@@ -86,9 +87,12 @@ def first(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None
 def text(headers: RawHeaders) -> tuple[tuple[str, str], ...]:
     """Fields as text for the record; bytes that are not UTF-8 are kept as Latin-1 characters."""
     try:
-        return tuple([(name.decode(), value.decode()) for name, value in headers])
+        texts = b"\n".join(chain.from_iterable(headers)).decode().split("\n")
     except UnicodeDecodeError:
+        texts = []
+    if len(texts) != 2 * len(headers):
         return tuple([(_text(name), _text(value)) for name, value in headers])
+    return tuple(zip(texts[::2], texts[1::2], strict=True))
 
 
 def _text(value: bytes) -> str:
