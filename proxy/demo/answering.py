@@ -64,6 +64,8 @@ class _Turn:
     request: Request
     caller: Caller
     request_id: str
+    before: int
+    """How often the same request came already."""
     content: Random
     """The same for the same request: what is answered."""
     envelope: Random
@@ -71,7 +73,10 @@ class _Turn:
 
 
 class Answering:
-    """Decides what a request gets; the same seed and request get the same answer, but for ids of repeated requests."""
+    """Decides what a request gets: for the same seed and request the same, but for ids of repeated requests.
+
+    Whether a request fails is drawn anew where it is tried again, whether or not the client says that it tries again.
+    """
 
     def __init__(self, *, seed: int, failures: float, vectors: dict[str, Vector], clock: Callable[[], float]) -> None:
         self._seed = seed
@@ -116,7 +121,7 @@ class Answering:
         return None, self._failed(turn, FAILURES["not_found"])
 
     def _drawn(self, turn: _Turn, ask: Ask) -> tuple[str, Reply]:
-        retry = turn.request.headers.get("x-stainless-retry-count", "0")
+        retry = turn.request.headers.get("x-stainless-retry-count", str(turn.before))
         chance = seeded(self._seed, "scene", retry, turn.content.random())
         name = draw(chance, self._failures, oauth=turn.caller.oauth)
         prompt = weigh(ask.body, turn.content)
@@ -203,7 +208,7 @@ class Answering:
             self._times.popitem(last=False)
         envelope = seeded(self._seed, "envelope", digest, times)
         content = seeded(self._seed, "content", digest)
-        return _Turn(request, caller_of(request.headers), request_id(envelope), content, envelope)
+        return _Turn(request, caller_of(request.headers), request_id(envelope), times, content, envelope)
 
 
 def _glance(request: Request) -> Ask:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import anthropic
 import httpx
@@ -178,6 +179,14 @@ def test_retry_of_a_failed_request_draws_again() -> None:
     outcomes = {played.reply(request(BODY, x_stainless_retry_count=str(n)))[0] for n in range(40)}
     assert "story" in outcomes
     assert len(outcomes) > 2
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/chat/completions"])
+def test_a_client_that_does_not_count_its_retries_is_answered_in_the_end_too(path: str) -> None:
+    failing = answering(3, failures=0.5)
+    for number in range(20):
+        asked = replace(request({**BODY, "user": str(number)}), path=path, target=path)
+        assert any(failing.reply(asked)[0] == "story" for _ in range(40))
 
 
 def test_geography_asked_for_is_the_geography_reported() -> None:
