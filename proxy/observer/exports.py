@@ -94,7 +94,7 @@ class Maker:
 
     def _logs(self, target: Exporter, pages: str | None) -> Shipper:
         def build(row: JournalRow, listed: Listed) -> list[bytes]:
-            return [wire.log_record(record) for record in logs.records(row, listed.exchange, listed.cost, pages)]
+            return logs.records(row, listed.exchange, listed.cost, pages)
 
         return Shipper(
             Signal.LOGS,
@@ -112,7 +112,7 @@ class Maker:
         def build(_: JournalRow, listed: Listed) -> list[bytes]:
             if not sampled(trace.trace_id(listed.exchange), self._otlp.sampler, self._otlp.sampler_ratio):
                 return []
-            return [wire.span(span) for span in spans.spans(listed.exchange, listed.cost)]
+            return spans.spans(listed.exchange, listed.cost)
 
         return Shipper(
             Signal.SPANS,

@@ -6,8 +6,10 @@ must never stand in a body by accident: free text is kept out or broken by a JSO
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
+from itertools import compress
 from operator import attrgetter
+from typing import NamedTuple
 
 import msgspec
 
@@ -15,118 +17,151 @@ from proxy.exchange import Exchange, Outcome
 from proxy.ledger.costs import Cost
 from proxy.ledger.journal import JournalRow
 from proxy.names import fields
-from proxy.observer import trace
+from proxy.names.fields import Field
+from proxy.observer import trace, wire
 from proxy.observer.costs import billing
 from proxy.observer.failures import Failure, failures
+from proxy.observer.remembered import Remembered
 from proxy.observer.text import MOST_BYTES, clipped
-from proxy.observer.wire import LogRecord, Severity
+from proxy.observer.wire import Severity
 
 MOST_RECORD_BYTES = 16 * 1024
-_CERTAINLY_FITS = 5_000
+_CERTAINLY_FITS = MOST_RECORD_BYTES - 1024
 _SHORTEST = 16
 
 _Value = str | bool | int | float
+_Facts = Sequence[_Value | None]
+"""The value of each field, in the order of the fields; None for what is not known."""
 _BROKEN = {
-    fields.COMPLETED: fields.COMPLETED[:-1] + f"\\u{ord(fields.COMPLETED[-1]):04x}",
-    fields.UPSTREAM_ERROR: fields.UPSTREAM_ERROR.replace(" ", "\\u0020"),
+    fields.COMPLETED.encode(): f"{fields.COMPLETED[:-1]}\\u{ord(fields.COMPLETED[-1]):04x}".encode(),
+    fields.UPSTREAM_ERROR.encode(): fields.UPSTREAM_ERROR.replace(" ", "\\u0020").encode(),
 }
-_FREE_TEXT = frozenset(field.name for field in fields.FIELDS if field.free_text)
-_ORDER = tuple(field.name for field in fields.FIELDS)
-_IN_ERRORS = frozenset(field.name for field in fields.FIELDS if field.in_errors)
-_DERIVED = (fields.COST_USD, fields.BILLING, fields.ATTEMPT, fields.INSPECTOR_URL)
-_READ = tuple(name for name in _ORDER if name not in _DERIVED)
-_read = attrgetter(*(name if hasattr(Exchange, name) else f"usage.{name}" for name in _READ))
+_PLACE = {field.name: place for place, field in enumerate(fields.FIELDS)}
+_DERIVED = {fields.COST_USD, fields.BILLING, fields.ATTEMPT, fields.INSPECTOR_URL}
+_ANY = "request_id"
+"""Stands where a derived value is put afterwards."""
+_read = attrgetter(
+    *(_ANY if name in _DERIVED else name if hasattr(Exchange, name) else f"usage.{name}" for name in _PLACE)
+)
 
 
-def records(row: JournalRow, exchange: Exchange, cost: Cost | None, pages: str | None) -> list[LogRecord]:
-    """All records of one journal row, the last one being `completed`.
+class _Kind(NamedTuple):
+    """What all records of one message have in common."""
+
+    beginning: bytes
+    """Of the body."""
+    told: tuple[bool, ...]
+    """Of each field whether it is told at all."""
+    names: tuple[str, ...]
+    """Of those that are."""
+    in_body: tuple[bool, ...]
+    """Of each name whether it is in the body, too."""
+
+
+def _kind(message: str, told: Callable[[Field], bool], in_body: Callable[[Field], bool]) -> _Kind:
+    found = [field for field in fields.FIELDS if told(field)]
+    return _Kind(
+        f'{{"{fields.MSG}":"{message}"'.encode(),
+        tuple(map(told, fields.FIELDS)),
+        tuple(field.name for field in found),
+        tuple(map(in_body, found)),
+    )
+
+
+_COMPLETED = _kind(fields.COMPLETED, lambda _: True, lambda field: not field.free_text)
+# No tokens with errors: they would be counted twice.
+_ERROR = _kind(fields.UPSTREAM_ERROR, lambda field: field.in_errors, lambda _: True)
+
+
+def records(row: JournalRow, exchange: Exchange, cost: Cost | None, pages: str | None) -> list[bytes]:
+    """All records of one journal row as items of a request, the last one being `completed`.
 
     `pages`: what an inspector page's address has before the request id; None if there is no inspector.
     """
     facts = _facts(exchange, cost, pages)
-    found = [
-        _record(row, exchange, fields.UPSTREAM_ERROR, _SEVERE, _of_failure(facts, failure), frozenset())
-        for failure in failures(exchange)
-    ]
-    found.append(_record(row, exchange, fields.COMPLETED, _severity(exchange), facts, _FREE_TEXT))
+    told = [(_ERROR, Severity.ERROR, _of_failure(facts, failure)) for failure in failures(exchange)]
+    told.append((_COMPLETED, _severity(exchange), facts))
+    trace_id, span_id = trace.trace_id(exchange), trace.span_id(exchange)
+    found = []
+    for kind, severity, values in told:
+        body, attributes = _fitting(kind, values)
+        # Loki tells two copies apart by the observed time, too, and would keep both.
+        found.append(
+            wire.log_record(
+                time_ns=row.commit_ns,
+                severity=severity,
+                body=body,
+                attributes=attributes,
+                trace_id=trace_id,
+                span_id=span_id,
+            )
+        )
     return found
 
 
-def _facts(exchange: Exchange, cost: Cost | None, pages: str | None) -> dict[str, _Value]:
-    """Every field that is known, in the order of the names."""
-    values: dict[str, _Value | None] = dict(zip(_READ, _read(exchange), strict=True))
-    values[fields.COST_USD] = None if cost is None else float(cost.total_usd)
-    values[fields.BILLING] = billing(exchange)
-    values[fields.INSPECTOR_URL] = None if pages is None else pages + exchange.request_id
-    facts: dict[str, _Value] = {}
-    for name in _ORDER:
-        value = values.get(name)
-        if isinstance(value, str):
-            facts[name] = clipped(value)
-        elif value is not None:
-            facts[name] = round(value, 3) if isinstance(value, float) and name != fields.COST_USD else value
+def _facts(exchange: Exchange, cost: Cost | None, pages: str | None) -> _Facts:
+    facts: list[_Value | None] = list(_read(exchange))
+    facts[_PLACE[fields.COST_USD]] = None if cost is None else float(cost.total_usd)
+    facts[_PLACE[fields.BILLING]] = billing(exchange)
+    facts[_PLACE[fields.ATTEMPT]] = None
+    facts[_PLACE[fields.INSPECTOR_URL]] = None if pages is None else pages + exchange.request_id
     return facts
 
 
-def _of_failure(facts: Mapping[str, _Value], failure: Failure) -> dict[str, _Value]:
-    """The facts of the exchange that hold for one attempt, and its own. No tokens: they would be counted twice."""
-    told = {
-        fields.ATTEMPT: failure.attempt,
-        fields.UPSTREAM: failure.upstream,
-        fields.CREDENTIAL: failure.credential,
-        fields.STATUS: failure.status,
-        fields.ERROR_TYPE: failure.error_type,
-        fields.ERROR_MESSAGE: failure.error_message,
-        fields.UPSTREAM_REQUEST_ID: failure.upstream_request_id,
-    }
-    found = ((name, told[name] if name in told else facts.get(name)) for name in _ORDER if name in _IN_ERRORS)
-    return {name: clipped(value) if isinstance(value, str) else value for name, value in found if value is not None}
+def _of_failure(facts: _Facts, failure: Failure) -> _Facts:
+    """The facts of the exchange that hold for one attempt, and its own."""
+    own = list(facts)
+    own[_PLACE[fields.ATTEMPT]] = failure.attempt
+    own[_PLACE[fields.UPSTREAM]] = failure.upstream
+    own[_PLACE[fields.CREDENTIAL]] = failure.credential
+    own[_PLACE[fields.STATUS]] = failure.status
+    own[_PLACE[fields.ERROR_TYPE]] = failure.error_type
+    own[_PLACE[fields.ERROR_MESSAGE]] = failure.error_message
+    own[_PLACE[fields.UPSTREAM_REQUEST_ID]] = failure.upstream_request_id
+    return own
 
 
-def _record(
-    row: JournalRow,
-    exchange: Exchange,
-    message: str,
-    severity: Severity,
-    facts: Mapping[str, _Value],
-    kept_out: frozenset[str],
-) -> LogRecord:
-    body, attributes = _fitting(message, facts, kept_out)
-    # Loki tells two copies apart by the observed time, too, and would keep both.
-    return LogRecord(row.commit_ns, severity, body, attributes, trace.trace_id(exchange), trace.span_id(exchange))
-
-
-def _fitting(message: str, facts: Mapping[str, _Value], kept_out: frozenset[str]) -> tuple[str, dict[str, _Value]]:
+def _fitting(kind: _Kind, facts: _Facts) -> tuple[bytes, bytes]:
     """Body and attributes within the limits: where the whole is too long, every text is cut shorter."""
-    most, attributes = MOST_BYTES, dict(facts)
+    most, values = MOST_BYTES, list(compress(facts, kind.told))
     while True:
-        body = _body(message, {name: value for name, value in attributes.items() if name not in kept_out})
-        if most < _SHORTEST or _fits(body, attributes):
-            return body, attributes
+        attributes, parts = zip(*map(_WRITTEN.__getitem__, zip(kind.names, values, strict=True)), strict=True)
+        body = b",".join((kind.beginning, *filter(None, compress(parts, kind.in_body)))) + b"}"
+        written = b"".join(attributes)
+        if most < _SHORTEST or len(body) + len(written) < _CERTAINLY_FITS or _fits(body, kind.names, values):
+            return body, written
         most //= 4
-        attributes = {name: clipped(value, most) if isinstance(value, str) else value for name, value in facts.items()}
+        values = [clipped(value, most) if isinstance(value, str) else value for value in values]
 
 
-def _fits(body: str, attributes: Mapping[str, _Value]) -> bool:
-    """Whether a record is small enough; of most the body alone tells, as what is not in it is but a few texts."""
-    if len(body) < _CERTAINLY_FITS and body.isascii():
-        return True
-    texts = "".join([body, *attributes, *map(str, attributes.values())])
-    return len(texts.encode()) <= MOST_RECORD_BYTES
+def _fits(body: bytes, names: Sequence[str], values: _Facts) -> bool:
+    """Whether a record is small enough, its attributes written as text."""
+    known = [(name, _shown(name, value)) for name, value in zip(names, values, strict=True) if value is not None]
+    return len(body) + sum(len(f"{name}{value}".encode()) for name, value in known) <= MOST_RECORD_BYTES
 
 
-def _body(message: str, facts: Mapping[str, _Value]) -> str:
-    rest = msgspec.json.encode(facts).decode()
-    for phrase, broken in _BROKEN.items():
-        rest = rest.replace(phrase, broken)
-    separator = "," if facts else ""
-    return f'{{"{fields.MSG}":"{message}"{separator}{rest[1:]}'
+def _written(name: str, value: _Value | None) -> tuple[bytes, bytes]:
+    """A field as attribute and as part of a body; nothing where it is not known."""
+    if value is None:
+        return b"", b""
+    shown = _shown(name, value)
+    part = msgspec.json.encode(shown)
+    if isinstance(shown, str):
+        for phrase, broken in _BROKEN.items():
+            part = part.replace(phrase, broken)
+    return wire.attribute(wire.LOGGED, name, shown), b'"%b":%b' % (name.encode(), part)
 
 
-_SEVERE = Severity.ERROR
+def _shown(name: str, value: _Value) -> _Value:
+    if isinstance(value, str):
+        return clipped(value)
+    return round(value, 3) if isinstance(value, float) and name != fields.COST_USD else value
+
+
+_WRITTEN: Remembered[tuple[str, _Value | None], tuple[bytes, bytes]] = Remembered(_written)
 
 
 def _severity(exchange: Exchange) -> Severity:
     if exchange.outcome is Outcome.OK:
         return Severity.INFO
-    return Severity.WARN if exchange.outcome is Outcome.CLIENT_DISCONNECTED else _SEVERE
+    return Severity.WARN if exchange.outcome is Outcome.CLIENT_DISCONNECTED else Severity.ERROR

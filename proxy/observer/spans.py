@@ -12,9 +12,10 @@ import msgspec
 from proxy.exchange import Attempt, Exchange, UsageSource
 from proxy.ledger.costs import Cost
 from proxy.names import attributes as names
-from proxy.observer import genai, trace
+from proxy.observer import genai, trace, wire
+from proxy.observer.remembered import Remembered
 from proxy.observer.text import clipped
-from proxy.observer.wire import Kind, Span
+from proxy.observer.wire import Kind
 
 MOST_ATTEMPTS = 4
 _LONGEST_NAME = 200
@@ -31,8 +32,11 @@ _PARAMETERS = {
 _Value = str | bool | int | float | tuple[str, ...] | None
 
 
-def spans(exchange: Exchange, cost: Cost | None) -> list[Span]:
-    """All spans of a finished exchange, at most five: of many attempts the first and the last three have one."""
+def spans(exchange: Exchange, cost: Cost | None) -> list[bytes]:
+    """All spans of a finished exchange as items of a request, at most five.
+
+    Of many attempts the first and the last three have one.
+    """
     shown = exchange.attempts
     if len(shown) > MOST_ATTEMPTS:
         shown = (shown[0], *shown[1 - MOST_ATTEMPTS :])
@@ -41,42 +45,49 @@ def spans(exchange: Exchange, cost: Cost | None) -> list[Span]:
     return found + [_client(exchange, attempt, cost, trace_id, server_id) for attempt in shown]
 
 
-def _server(exchange: Exchange, trace_id: int, span_id: int, omitted: int) -> Span:
-    parent, failed = trace.parent_span_id(exchange), _server_failed(exchange)
-    return Span(
-        trace_id,
-        span_id,
-        parent,
-        _name(exchange),
-        Kind.SERVER,
-        exchange.started_ns,
-        _at(exchange, exchange.duration_ms or 0.0),
-        _known(_server_attributes(exchange, omitted)),
+def _server(exchange: Exchange, trace_id: int, span_id: int, omitted: int) -> bytes:
+    parent, error = trace.parent_span_id(exchange), genai.error_type(exchange)
+    # What the client did wrong (4xx) is no error of a server; an error inside a 200 is one.
+    failed = error is not None and not (exchange.status is not None and 400 <= exchange.status < 500)
+    return wire.span(
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_id=parent,
         parent_is_remote=parent is not None,
+        name=_name(exchange),
+        kind=Kind.SERVER,
+        start_ns=exchange.started_ns,
+        end_ns=_at(exchange, exchange.duration_ms or 0.0),
+        attributes=_written(_server_attributes(exchange, error, omitted)),
         failed=failed,
         failure=_clipped(exchange.error_message) if failed else None,
     )
 
 
-def _client(exchange: Exchange, attempt: Attempt, cost: Cost | None, trace_id: int, server_id: int) -> Span:
+def _client(exchange: Exchange, attempt: Attempt, cost: Cost | None, trace_id: int, server_id: int) -> bytes:
     last = attempt is exchange.attempts[-1]
-    started_ms = attempt.started_ms or 0.0
-    ended_ms = next(
-        (ms for ms in (attempt.ended_ms, exchange.last_byte_ms if last else None) if ms is not None), started_ms
-    )
-    attributes = _attempt_attributes(exchange, attempt, last)
-    if last and genai.operation_name(exchange.operation) is not None:
-        attributes |= _response_attributes(exchange, cost)
-    failed = _attempt_error(exchange, attempt, last) is not None
-    return Span(
-        trace_id,
-        trace.attempt_span_id(exchange, attempt.number, attempt.span_id),
-        server_id,
-        _client_name(exchange),
-        Kind.CLIENT,
-        _at(exchange, started_ms),
-        _at(exchange, max(started_ms, ended_ms)),
-        _known(attributes),
+    operation, error = genai.operation_name(exchange.operation), _attempt_error(exchange, attempt, last)
+    started_ms = ended_ms = attempt.started_ms or 0.0
+    if attempt.ended_ms is not None:
+        ended_ms = attempt.ended_ms
+    elif last and exchange.last_byte_ms is not None:
+        ended_ms = exchange.last_byte_ms
+    attributes = _written(_attempt_attributes(exchange, attempt, error))
+    if operation is not None:
+        attributes += _written(_call_attributes(exchange, operation)) + _PARAMETERS_OF[exchange.parameters,]
+        if last:
+            attributes += _written(_response_attributes(exchange, cost))
+    failed = error is not None
+    return wire.span(
+        trace_id=trace_id,
+        span_id=trace.attempt_span_id(exchange, attempt.number, attempt.span_id),
+        parent_id=server_id,
+        parent_is_remote=False,
+        name=_client_name(exchange, operation),
+        kind=Kind.CLIENT,
+        start_ns=_at(exchange, started_ms),
+        end_ns=_at(exchange, max(started_ms, ended_ms)),
+        attributes=attributes,
         events=_events(exchange) if last else (),
         failed=failed,
         failure=_clipped(attempt.error_message or (exchange.error_message if last else None)) if failed else None,
@@ -89,14 +100,13 @@ def _name(exchange: Exchange) -> str:
     return method if exchange.operation == "other" else f"{method} {exchange.operation}"
 
 
-def _client_name(exchange: Exchange) -> str:
-    operation = genai.operation_name(exchange.operation)
+def _client_name(exchange: Exchange, operation: str | None) -> str:
     if operation is None:
         return _name(exchange)
     return operation if exchange.model is None else f"{operation} {clipped(exchange.model, _LONGEST_NAME)}"
 
 
-def _server_attributes(exchange: Exchange, omitted: int) -> dict[str, _Value]:
+def _server_attributes(exchange: Exchange, error: str | None, omitted: int) -> dict[str, _Value]:
     return {
         **_http(exchange),
         names.HTTP_RESPONSE_STATUS_CODE: exchange.status,
@@ -105,11 +115,11 @@ def _server_attributes(exchange: Exchange, omitted: int) -> dict[str, _Value]:
         names.URL_SCHEME: "http",
         names.URL_PATH: exchange.path,
         names.USER_AGENT_NAME: exchange.client,
-        names.ERROR_TYPE: genai.error_type(exchange),
+        names.ERROR_TYPE: error,
         names.PROXY_REQUEST_ID: exchange.request_id,
         names.PROXY_ENDPOINT: exchange.endpoint,
         names.PROXY_OPERATION: exchange.operation,
-        names.PROXY_OUTCOME: None if exchange.outcome is None else str(exchange.outcome),
+        names.PROXY_OUTCOME: exchange.outcome,
         names.PROXY_ORGANIZATION: exchange.organization,
         names.PROXY_WORKFLOW: exchange.workflow,
         names.PROXY_KEY: exchange.key,
@@ -119,29 +129,28 @@ def _server_attributes(exchange: Exchange, omitted: int) -> dict[str, _Value]:
     }
 
 
-def _attempt_attributes(exchange: Exchange, attempt: Attempt, last: bool) -> dict[str, _Value]:
-    operation = genai.operation_name(exchange.operation)
-    attributes: dict[str, _Value] = {
+def _attempt_attributes(exchange: Exchange, attempt: Attempt, error: str | None) -> dict[str, _Value]:
+    return {
         **_http(exchange),
         names.HTTP_RESPONSE_STATUS_CODE: attempt.status,
         names.HTTP_REQUEST_RESEND_COUNT: attempt.number - 1 or None,
         names.SERVER_ADDRESS: attempt.server_address,
         names.SERVER_PORT: attempt.server_port,
-        names.ERROR_TYPE: _attempt_error(exchange, attempt, last),
+        names.ERROR_TYPE: error,
         names.PROXY_REQUEST_ID: exchange.request_id,
         names.PROXY_UPSTREAM: attempt.upstream,
         names.PROXY_CREDENTIAL: attempt.credential,
         names.PROXY_UPSTREAM_REQUEST_ID: attempt.upstream_request_id,
     }
-    if operation is None:
-        return attributes
-    return attributes | {
+
+
+def _call_attributes(exchange: Exchange, operation: str) -> dict[str, _Value]:
+    return {
         names.GEN_AI_OPERATION_NAME: operation,
         names.GEN_AI_PROVIDER_NAME: exchange.provider,
         names.GEN_AI_CONVERSATION_ID: exchange.session_id,
         names.GEN_AI_REQUEST_MODEL: exchange.model,
         names.GEN_AI_REQUEST_STREAM: exchange.stream or None,
-        **_parameters(exchange.parameters),
     }
 
 
@@ -173,33 +182,28 @@ def _http(exchange: Exchange) -> dict[str, _Value]:
     return {names.HTTP_REQUEST_METHOD: _OTHER_METHOD, names.HTTP_REQUEST_METHOD_ORIGINAL: exchange.method}
 
 
-def _parameters(text: str | None) -> dict[str, _Value]:
+def _parameters(text: str | None) -> bytes:
     """Numbers among the request's parameters."""
     try:
         given = msgspec.json.decode(text or "{}")
     except msgspec.DecodeError:
-        return {}
+        return b""
     if not isinstance(given, dict):
-        return {}
-    return {
-        name: given[parameter]
+        return b""
+    return b"".join(
+        _attribute(name, given[parameter])
         for parameter, name in _PARAMETERS.items()
         if isinstance(given.get(parameter), int | float)
         and not isinstance(given[parameter], bool)
         and abs(given[parameter]) < _LARGEST
-    }
-
-
-def _server_failed(exchange: Exchange) -> bool:
-    """What the client did wrong (4xx) is no error of a server; an error inside a 200 is one."""
-    return genai.error_type(exchange) is not None and not (exchange.status is not None and 400 <= exchange.status < 500)
+    )
 
 
 def _attempt_error(exchange: Exchange, attempt: Attempt, last: bool) -> str | None:
     if attempt.error_type is not None:
         return attempt.error_type
-    if last and genai.error_type(exchange) is not None:
-        return genai.error_type(exchange)
+    if last and (told := genai.error_type(exchange)) is not None:
+        return told
     return str(attempt.status) if attempt.status is not None and attempt.status >= 400 else None
 
 
@@ -216,9 +220,13 @@ def _at(exchange: Exchange, ms: float) -> int:
     return exchange.started_ns + round(ms * 1_000_000)
 
 
-def _known(attributes: Mapping[str, _Value]) -> dict[str, str | bool | int | float | tuple[str, ...]]:
-    return {
-        name: clipped(value) if isinstance(value, str) else value
-        for name, value in attributes.items()
-        if value is not None
-    }
+def _written(attributes: Mapping[str, _Value]) -> bytes:
+    return b"".join(map(_ATTRIBUTES.__getitem__, attributes.items()))
+
+
+def _attribute(name: str, value: _Value) -> bytes:
+    return wire.attribute(wire.SPANNED, name, clipped(value) if isinstance(value, str) else value)
+
+
+_ATTRIBUTES: Remembered[tuple[str, _Value], bytes] = Remembered(_attribute)
+_PARAMETERS_OF: Remembered[tuple[str | None], bytes] = Remembered(_parameters)

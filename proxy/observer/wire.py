@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 
 from proxy.names import attributes, fields
 
 Value = str | bool | int | float | tuple[str, ...]
-_SAMPLED = 0x01
-_HAS_IS_REMOTE, _IS_REMOTE = 0x100, 0x200
+LOGGED, SPANNED = b"\x32", b"\x4a"
+"""Tags of the attributes of a log record and of a span."""
+_SAMPLED = b"\x45\x01\x00\x00\x00"
+_LOCAL, _REMOTE = b"\x85\x01\x00\x01\x00\x00", b"\x85\x01\x00\x03\x00\x00"
+_NO_STATUS = b"\x7a\x00"
 _ERROR = 2
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 _SHORT = 0x80
 _BYTE = tuple(bytes((number,)) for number in range(_SHORT))
 _TEXT = tuple(b"\x0a" + size for size in _BYTE)
 _double = struct.Struct("<d").pack
-_fixed32 = struct.Struct("<I").pack
 _fixed64 = struct.Struct("<Q").pack
 
 
@@ -41,38 +42,6 @@ class Kind(IntEnum):
     CLIENT = 3
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecord:
-    """One log record; its time is also the one it was observed at."""
-
-    time_ns: int
-    severity: Severity
-    body: str
-    attributes: Mapping[str, Value]
-    trace_id: int
-    span_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One span."""
-
-    trace_id: int
-    span_id: int
-    parent_id: int | None
-    name: str
-    kind: Kind
-    start_ns: int
-    end_ns: int
-    attributes: Mapping[str, Value]
-    events: tuple[tuple[str, int], ...] = ()
-    """Name and time of each."""
-    parent_is_remote: bool = False
-    failed: bool = False
-    failure: str | None = None
-    """What went wrong, as far as that is known."""
-
-
 def request(resource: bytes, scope: bytes, items: Iterable[bytes]) -> bytes:
     """An export request of one resource and scope; `items` are its log records, spans or metrics, each an `item`."""
     return _field(b"\x0a", _field(b"\x0a", resource) + _field(b"\x12", b"".join((_field(b"\x0a", scope), *items))))
@@ -80,7 +49,7 @@ def request(resource: bytes, scope: bytes, items: Iterable[bytes]) -> bytes:
 
 def resource(values: Mapping[str, Value]) -> bytes:
     """Whose telemetry it is."""
-    return _attributes(b"\x0a", values)
+    return b"".join(attribute(b"\x0a", name, value) for name, value in values.items())
 
 
 def scope(name: str) -> bytes:
@@ -93,79 +62,91 @@ def item(message: bytes) -> bytes:
     return _field(b"\x12", message)
 
 
-def log_record(record: LogRecord) -> bytes:
-    """One record as an item."""
-    body = _field(b"\x0a", record.body.encode())
+def log_record(
+    *, time_ns: int, severity: Severity, body: bytes, attributes: bytes, trace_id: int, span_id: int
+) -> bytes:
+    """One record as an item; its time is also the one it was observed at, its attributes have the tag `LOGGED`."""
+    time = _fixed64(time_ns)
     return item(
         b"".join(
             (
                 b"\x09",
-                _fixed64(record.time_ns),
-                b"\x10",
-                _BYTE[record.severity],
-                _field(b"\x1a", record.severity.name.encode()),
-                _field(b"\x2a", body),
-                _attributes(b"\x32", record.attributes),
-                b"\x45",
-                _fixed32(_SAMPLED),
+                time,
+                _SEVERITY[severity],
+                _field(b"\x2a", _field(b"\x0a", body)),
+                attributes,
+                _SAMPLED,
                 b"\x4a\x10",
-                record.trace_id.to_bytes(16, "big"),
+                trace_id.to_bytes(16, "big"),
                 b"\x52\x08",
-                record.span_id.to_bytes(8, "big"),
+                span_id.to_bytes(8, "big"),
                 b"\x59",
-                _fixed64(record.time_ns),
+                time,
             )
         )
     )
 
 
-def span(one: Span) -> bytes:
-    """One span as an item."""
-    remote = _IS_REMOTE if one.parent_is_remote else 0
+def span(
+    *,
+    trace_id: int,
+    span_id: int,
+    parent_id: int | None,
+    parent_is_remote: bool,
+    name: str,
+    kind: Kind,
+    start_ns: int,
+    end_ns: int,
+    attributes: bytes,
+    events: Iterable[tuple[str, int]] = (),
+    failed: bool = False,
+    failure: str | None = None,
+) -> bytes:
+    """One span as an item; its attributes have the tag `SPANNED`.
+
+    `events`: name and time of each; `failure`: what went wrong, as far as that is known.
+    """
     return item(
         b"".join(
             (
                 b"\x0a\x10",
-                one.trace_id.to_bytes(16, "big"),
+                trace_id.to_bytes(16, "big"),
                 b"\x12\x08",
-                one.span_id.to_bytes(8, "big"),
-                b"" if one.parent_id is None else b"\x22\x08" + one.parent_id.to_bytes(8, "big"),
-                _field(b"\x2a", one.name.encode()),
+                span_id.to_bytes(8, "big"),
+                b"" if parent_id is None else b"\x22\x08" + parent_id.to_bytes(8, "big"),
+                _field(b"\x2a", name.encode()),
                 b"\x30",
-                _BYTE[one.kind],
+                _BYTE[kind],
                 b"\x39",
-                _fixed64(one.start_ns),
+                _fixed64(start_ns),
                 b"\x41",
-                _fixed64(one.end_ns),
-                _attributes(b"\x4a", one.attributes),
-                *(
+                _fixed64(end_ns),
+                attributes,
+                *[
                     _field(b"\x5a", b"\x09" + _fixed64(time_ns) + _field(b"\x12", name.encode()))
-                    for name, time_ns in one.events
-                ),
-                _field(b"\x7a", _status(one)),
-                b"\x85\x01",
-                _fixed32(_HAS_IS_REMOTE | remote),
+                    for name, time_ns in events
+                ],
+                _status(failure) if failed else _NO_STATUS,
+                _REMOTE if parent_is_remote else _LOCAL,
             )
         )
     )
 
 
-def _status(one: Span) -> bytes:
-    if not one.failed:
+def attribute(tag: bytes, name: str, value: Value | None) -> bytes:
+    """A pair of name and value in a field; nothing where it is not known, or an integer that has no 64 bits."""
+    held = b"" if value is None else _any(value)
+    if not held:
         return b""
-    return (_field(b"\x12", one.failure.encode()) if one.failure else b"") + b"\x18" + _BYTE[_ERROR]
+    key, size = _KEYS.get(name) or _key(name), len(held)
+    size_of_pair = len(key) + 2 + size
+    if size_of_pair < _SHORT:
+        return b"%b%c%b\x12%c%b" % (tag, size_of_pair, key, size, held)
+    return _field(tag, key + _field(b"\x12", held))
 
 
-def _attributes(tag: bytes, values: Mapping[str, Value]) -> bytes:
-    """Pairs of name and value; an integer that has no 64 bits is left out."""
-    parts: list[bytes] = []
-    for name, value in values.items():
-        held = _any(value)
-        if held:
-            key, size = _KEYS.get(name) or _key(name), len(held)
-            size_of_pair = len(key) + size + (2 if size < _SHORT else 1 + len(_varint(size)))
-            parts += (tag, _varint(size_of_pair), key, b"\x12", _varint(size), held)
-    return b"".join(parts)
+def _status(failure: str | None) -> bytes:
+    return _field(b"\x7a", (_field(b"\x12", failure.encode()) if failure else b"") + b"\x18" + _BYTE[_ERROR])
 
 
 def _any(value: Value) -> bytes:
@@ -206,3 +187,4 @@ def _varint(number: int) -> bytes:
 
 
 _KEYS = {each.name: _key(each.name) for each in (*fields.FIELDS, *attributes.SPAN)}
+_SEVERITY = {each: b"\x10" + _BYTE[each] + _field(b"\x1a", each.name.encode()) for each in Severity}

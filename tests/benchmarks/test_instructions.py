@@ -10,7 +10,7 @@ from benchmarks.instructions import counted
 from proxy.exchange import Exchange
 from proxy.gate import Rules, allowed_hosts, check
 from proxy.ledger.journal import JournalRow
-from proxy.observer import logs, spans, wire
+from proxy.observer import logs, spans
 from proxy.observer.costs import cost_of
 from proxy.pricing import PriceTable
 from proxy.reading.response import reader
@@ -87,11 +87,11 @@ def told(tell: Callable[[Exchange], object]) -> Callable[[], object]:
 def logged() -> Callable[[], object]:
     row = JournalRow(1, 1_795_000_000_000_000_000, "finished", "px_1")
     prices = PriceTable()
-    return told(lambda one: [wire.log_record(log) for log in logs.records(row, one, cost_of(one, prices), PAGES)])
+    return told(lambda one: logs.records(row, one, cost_of(one, prices), PAGES))
 
 
 def spanned() -> Callable[[], object]:
-    return told(lambda one: [wire.span(span) for span in spans.spans(one, None)])
+    return told(lambda one: spans.spans(one, None))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,9 @@ from tests.receiver import Reply, receiver
 
 PATHS = {Signal.METRICS: "metrics", Signal.LOGS: "logs", Signal.SPANS: "traces"}
 HELLO = wire.request(
-    wire.resource({}), wire.scope("x"), [wire.log_record(wire.LogRecord(1, wire.Severity.INFO, "hello", {}, 1, 1))]
+    wire.resource({}),
+    wire.scope("x"),
+    [wire.log_record(time_ns=1, severity=wire.Severity.INFO, body=b"hello", attributes=b"", trace_id=1, span_id=1)],
 )
 
 

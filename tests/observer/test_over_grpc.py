@@ -27,8 +27,10 @@ AGAIN = ("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILAB
 
 
 def payload(text: str = "hello") -> bytes:
-    record = wire.LogRecord(1, wire.Severity.INFO, text, {}, 1, 1)
-    return wire.request(wire.resource({}), wire.scope("x"), [wire.log_record(record)])
+    record = wire.log_record(
+        time_ns=1, severity=wire.Severity.INFO, body=text.encode(), attributes=b"", trace_id=1, span_id=1
+    )
+    return wire.request(wire.resource({}), wire.scope("x"), [record])
 
 
 def target(url: str, timeout: float = 5.0, compression: str = "none", certificate: str | None = None) -> Exporter:

@@ -20,7 +20,7 @@ from proxy.observer.delivery import sender_of
 from proxy.observer.given_up import Counts
 from proxy.observer.replies import Signal
 from proxy.observer.shipping import Shipper
-from proxy.observer.wire import LogRecord, Severity
+from proxy.observer.wire import Severity
 from proxy.settings.otlp import Exporter
 from tests.kit.process import wait
 from tests.observer.samples import (
@@ -239,7 +239,9 @@ class Making:
 
 def _record(listed: Listed) -> list[bytes]:
     body = json.dumps({"msg": "completed", "request_id": listed.exchange.request_id})
-    return [wire.log_record(LogRecord(1, Severity.INFO, body, {}, 1, 1))]
+    return [
+        wire.log_record(time_ns=1, severity=Severity.INFO, body=body.encode(), attributes=b"", trace_id=1, span_id=1)
+    ]
 
 
 @contextmanager

@@ -11,15 +11,16 @@ from proxy.exchange import Exchange, Outcome
 from proxy.ledger.costs import Cost
 from proxy.names import attributes
 from proxy.observer.spans import spans
-from proxy.observer.wire import Kind, Span, span
+from proxy.observer.wire import Kind
 from tests.observer.samples import SECOND_NS, START_NS, attempt, exchange, refused, request_id
+from tests.observer.sent import Span, span
 
 COST = Cost("v1", Decimal("0.012072"))
 ACCEPTED_NS = START_NS + SECOND_NS
 
 
 def made(one: Exchange, cost: Cost | None = COST) -> list[Span]:
-    return spans(one, cost)
+    return [span(item) for item in spans(one, cost)]
 
 
 def test_the_server_span_tells_of_the_exchange() -> None:
@@ -171,7 +172,8 @@ def test_odd_parameters_are_left_out(parameters: str | None) -> None:
 
 def test_spans_stay_small() -> None:
     huge = replace(exchange(), model="x" * 100_000, path="/" + "ö" * 100_000, error_message="\ud800" * 9)
-    for each in made(huge):
+    for item in spans(huge, COST):
+        each = span(item)
         assert max(len(str(value).encode()) for value in each.attributes.values()) <= 1024
         assert len(each.name.encode()) < 256
-        assert len(span(each)) < 16_384
+        assert len(item) < 16_384

@@ -28,6 +28,7 @@ from proxy.exchange import Exchange, Outcome, Usage
 from proxy.ledger.costs import Cost
 from proxy.ledger.journal import JournalRow
 from proxy.observer import logs, spans, wire
+from tests.observer import sent
 from tests.observer.samples import attempt, exchange, refused, request_id
 
 RESOURCE = {"service.name": "anthropic-proxy", "deployment.environment.name": "tést", "empty": ""}
@@ -47,7 +48,7 @@ def context(trace_id: int, span_id: int, *, remote: bool = False) -> SpanContext
     return SpanContext(trace_id, span_id, is_remote=remote, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 
 
-def sdk_log(one: wire.LogRecord) -> ReadableLogRecord:
+def sdk_log(one: sent.Log) -> ReadableLogRecord:
     record = LogRecord(
         timestamp=one.time_ns,
         observed_timestamp=one.time_ns,
@@ -60,7 +61,7 @@ def sdk_log(one: wire.LogRecord) -> ReadableLogRecord:
     return ReadableLogRecord(record, Resource(RESOURCE), InstrumentationScope(SCOPE))
 
 
-def sdk_span(one: wire.Span) -> ReadableSpan:
+def sdk_span(one: sent.Span) -> ReadableSpan:
     return ReadableSpan(
         name=one.name,
         context=context(one.trace_id, one.span_id),
@@ -80,16 +81,16 @@ def sdk_span(one: wire.Span) -> ReadableSpan:
 @pytest.mark.parametrize("cost", [COST, None], ids=["priced", "unpriced"])
 def test_log_records_are_the_bytes_of_the_sdk(one: Exchange, cost: Cost | None) -> None:
     found = logs.records(ROW, one, cost, "http://127.0.0.1:8081/requests/")
-    written = wire.request(wire.resource(RESOURCE), wire.scope(SCOPE), map(wire.log_record, found))
-    assert written == encode_logs([sdk_log(record) for record in found]).SerializeToString()
+    written = wire.request(wire.resource(RESOURCE), wire.scope(SCOPE), found)
+    assert written == encode_logs([sdk_log(sent.log(item)) for item in found]).SerializeToString()
 
 
 @pytest.mark.parametrize("one", EXCHANGES, ids=range(len(EXCHANGES)))
 @pytest.mark.parametrize("cost", [COST, None], ids=["priced", "unpriced"])
 def test_spans_are_the_bytes_of_the_sdk(one: Exchange, cost: Cost | None) -> None:
     found = spans.spans(one, cost)
-    written = wire.request(wire.resource(RESOURCE), wire.scope(SCOPE), map(wire.span, found))
-    assert written == encode_spans([sdk_span(span) for span in found]).SerializeToString()
+    written = wire.request(wire.resource(RESOURCE), wire.scope(SCOPE), found)
+    assert written == encode_spans([sdk_span(sent.span(item)) for item in found]).SerializeToString()
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,14 @@ def test_spans_are_the_bytes_of_the_sdk(one: Exchange, cost: Cost | None) -> Non
 )
 def test_every_kind_of_value_is_written(value: wire.Value) -> None:
     """Integers beyond 64 bits, which OTLP does not have, are left out."""
-    record = wire.LogRecord(1, wire.Severity.WARN, "", {"a": value, "model": value}, 2**128 - 1, 1)
-    written = wire.request(wire.resource(RESOURCE), wire.scope(SCOPE), [wire.log_record(record)])
+    record = sent.Log(1, wire.Severity.WARN, "", {"a": value, "model": value, "k" * 100: value}, 2**128 - 1, 1)
+    item = wire.log_record(
+        time_ns=1,
+        severity=record.severity,
+        body=b"",
+        attributes=b"".join(wire.attribute(wire.LOGGED, *pair) for pair in record.attributes.items()),
+        trace_id=record.trace_id,
+        span_id=record.span_id,
+    )
+    written = wire.request(wire.resource(RESOURCE), wire.scope(SCOPE), [item])
     assert written == encode_logs([sdk_log(record)]).SerializeToString()

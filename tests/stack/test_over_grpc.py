@@ -91,7 +91,9 @@ def _batch(size: int) -> bytes:
     now = time.time_ns()
     text = "x" * 10_000
     records = [
-        wire.log_record(wire.LogRecord(now + number, wire.Severity.INFO, text, {}, 1, 1))
+        wire.log_record(
+            time_ns=now + number, severity=wire.Severity.INFO, body=text.encode(), attributes=b"", trace_id=1, span_id=1
+        )
         for number in range(size // len(text))
     ]
     return wire.request(wire.resource({"service.name": "batch"}), wire.scope("test"), records)
