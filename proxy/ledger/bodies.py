@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -23,6 +23,7 @@ from proxy.ledger.rows import Value
 
 IN_PIECES = "pieces"
 """Codec of a body whose bytes are not in its row."""
+_NAMES = {hop: hop.value for hop in Hop}
 _PUT = "INSERT OR REPLACE INTO exchange_bodies (request_id, hop, also, body, same_as, size, sha256, capture, redacted)"
 
 
@@ -34,10 +35,10 @@ class Packer:
         self.headers = headers.compressor()
         self.recent = Recent()
 
-    def remember(self, packed: Iterable[Packed | Hop]) -> None:
+    def remember(self, packed: Iterable[Packed]) -> None:
         """These bodies are stored and their transaction is committed."""
         for each in packed:
-            if isinstance(each, Packed) and each.recipe is not None and each.recipe.placed:
+            if each.recipe is not None and each.recipe.placed:
                 self.recent.remember(each.recipe)
 
 
@@ -48,15 +49,11 @@ class Packed:
     body: Body
     digest: bytes
     whole: bytes
+    """What is to be stored; empty when nothing is, besides what is known of it."""
     part: Part | None = None
     """The whole, compressed; None until it is, and of a body in pieces."""
     recipe: Recipe | None = None
     """What it consists of; None of one that is stored whole."""
-
-    @property
-    def kept(self) -> bool:
-        """Whether there is anything to store besides what is known of it."""
-        return bool(self.whole)
 
     def make(self, packer: Packer) -> None:
         """Compress or cut, once."""
@@ -93,9 +90,17 @@ class StoredBody:
         return b"".join(self.pieces())
 
 
+_Placed = tuple[str, str, str | None, Packed | Hop]
+"""Request id, hop, the hop that has the same bytes, and these."""
+_Before = dict[tuple[str, str], int | None]
+"""The content that is stored, by request id and hop."""
+
+
 def pack(body: Body) -> Packed:
     """Hash `body`; it is compressed when it proves to be new."""
     whole = b"".join(body.chunks)
+    if not whole:
+        return Packed(body, b"", whole)
     as_sent = body.sha256 is not None and body.capture is None and not body.redacted and len(whole) == body.size
     digest = bytes.fromhex(body.sha256) if as_sent and body.sha256 else hashlib.sha256(whole).digest()
     return Packed(body, digest, whole)
@@ -103,38 +108,41 @@ def pack(body: Body) -> Packed:
 
 def make_new(conn: sqlite3.Connection, packed: Sequence[Packed], packer: Packer) -> None:
     """Compress or cut, ahead of the transaction, what is not stored already."""
-    kept = {each.digest: each for each in packed if each.kept}
+    kept = {each.digest: each for each in packed if each.whole}
     for digest in _stored(conn, list(kept)):
         del kept[digest]
     for each in kept.values():
         each.make(packer)
-        if each.recipe is not None:
-            chains.prepare(conn, each.recipe, packer.zstd)
+    recipes = [each.recipe for each in kept.values() if each.recipe is not None]
+    if recipes:
+        chains.prepare(conn, recipes, packer.zstd)
 
 
 def put(
-    conn: sqlite3.Connection, given: Mapping[str, Mapping[Hop, Body | Packed | Hop]], *, keep: bool = False
+    conn: sqlite3.Connection,
+    given: Mapping[str, Mapping[Hop, Body | Packed | Hop]],
+    *,
+    keep: bool = False,
+    known: Container[str] | None = None,
 ) -> None:
     """Store bodies by request id and hop; a hop as value: the same bytes as there. The caller owns the transaction.
 
     What is already stored is replaced, but never by a body that was not captured or is said to be another's; with
-    `keep`, whatever is known of a hop stays.
+    `keep`, whatever is known of a hop stays. `known`: the exchanges of which something may be stored; None: all.
     """
-    before = _before(conn, list(given))
-    stored: list[tuple[str, str, str | None, Packed | Hop]] = []
+    before = _before(conn, [request_id for request_id in given if known is None or request_id in known])
+    stored: list[_Placed] = []
     for request_id, by_hop in given.items():
-        packed = {hop: pack(body) if isinstance(body, Body) else body for hop, body in by_hop.items()}
-        new = {hop: each for hop, each in packed.items() if _replaces(before, (request_id, hop.value), each, keep=keep)}
-        also = {same: hop for hop, same in new.items() if isinstance(same, Hop) and isinstance(new.get(same), Packed)}
-        stored += [
-            (request_id, hop.value, also.get(hop), each) for hop, each in new.items() if hop not in also.values()
-        ]
-    ids = _put_contents(conn, [each for *_, each in stored if isinstance(each, Packed) and each.kept])
+        new: dict[Hop, Packed | Hop] = {}
+        for hop, body in by_hop.items():
+            each = pack(body) if isinstance(body, Body) else body
+            if not before or _replaces(before, (request_id, _NAMES[hop]), each, keep=keep):
+                new[hop] = each
+        stored += _placed(request_id, new)
+    ids = _put_contents(conn, [each for *_, each in stored if isinstance(each, Packed) and each.whole])
     insert(conn, _PUT, [(request_id, hop, also, *_row(each, ids)) for request_id, hop, also, each in stored])
-    for request_id, place, _, made in stored:
-        old = before.get((request_id, place))
-        if old is not None and not (isinstance(made, Packed) and ids.get(made.digest) == old):
-            discard(conn, old)
+    if before:
+        _discard_replaced(conn, before, stored, ids)
 
 
 def get(conn: sqlite3.Connection, request_id: str, hop: Hop) -> StoredBody | None:
@@ -187,35 +195,54 @@ def _parts(conn: sqlite3.Connection, content: int, codec: str, data: bytes) -> S
     return chains.parts(conn, content) if codec == IN_PIECES else (Part(codec, data),)
 
 
-def _before(conn: sqlite3.Connection, request_ids: list[str]) -> dict[tuple[str, str], int | None]:
+def _before(conn: sqlite3.Connection, request_ids: list[str]) -> _Before:
     """The content that is stored for each hop of which something is known."""
     rows = chosen(conn, "SELECT request_id, hop, also, body FROM exchange_bodies WHERE request_id", request_ids)
-    known: dict[tuple[str, str], int | None] = {}
+    known: _Before = {}
     for request_id, hop, also, body in rows:
         known.setdefault((request_id, also), None)  # type: ignore[arg-type]
         known[request_id, hop] = body  # type: ignore[index, assignment]
     return known
 
 
-def _replaces(
-    before: Mapping[tuple[str, str], int | None], place: tuple[str, str], new: Packed | Hop, *, keep: bool
-) -> bool:
+def _placed(request_id: str, bodies: Mapping[Hop, Packed | Hop]) -> list[_Placed]:
+    """The rows of one exchange: a hop that has the same bytes as another is named in the row of that one."""
+    also = {same: hop for hop, same in bodies.items() if isinstance(same, Hop) and isinstance(bodies.get(same), Packed)}
+    return [
+        (request_id, _NAMES[hop], _NAMES[also[hop]] if hop in also else None, each)
+        for hop, each in bodies.items()
+        if isinstance(each, Packed) or also.get(each) is not hop
+    ]
+
+
+def _discard_replaced(
+    conn: sqlite3.Connection, before: _Before, stored: Sequence[_Placed], ids: Mapping[bytes, int]
+) -> None:
+    for request_id, place, _, made in stored:
+        old = before.get((request_id, place))
+        if old is not None and not (isinstance(made, Packed) and ids.get(made.digest) == old):
+            discard(conn, old)
+
+
+def _replaces(before: _Before, place: tuple[str, str], new: Packed | Hop, *, keep: bool) -> bool:
     """Whether a body takes its place, where something may be known of it."""
     stored = before.get(place) is not None
-    return place not in before or not (keep or (stored and not (isinstance(new, Packed) and new.kept)))
+    return place not in before or not (keep or (stored and not (isinstance(new, Packed) and new.whole)))
 
 
 def _row(packed: Packed | Hop, ids: Mapping[bytes, int]) -> tuple[Value, ...]:
     """What a row of `exchange_bodies` says of a body: the columns behind request id and hop."""
     if isinstance(packed, Hop):
-        return (None, packed.value, 0, None, None, 0)
+        return (None, _NAMES[packed], 0, None, None, 0)
     known = packed.body
-    reference = ids[packed.digest] if packed.kept else None
+    reference = ids[packed.digest] if packed.whole else None
     return (reference, None, known.size, known.sha256, known.capture, int(known.redacted))
 
 
 def _put_contents(conn: sqlite3.Connection, packed: Sequence[Packed]) -> dict[bytes, int]:
     """Store what is not stored yet; the ids of all by digest."""
+    if not packed:
+        return {}
     ids = _stored(conn, [each.digest for each in packed])
     new = list({each.digest: each for each in packed if each.digest not in ids}.values())
     if not new:
@@ -225,15 +252,16 @@ def _put_contents(conn: sqlite3.Connection, packed: Sequence[Packed]) -> dict[by
     for each in new:
         if each.part is None and each.recipe is None:
             each.make(Packer())
-    placing = chains.Placing(conn, [each.recipe for each in new if each.recipe is not None])
     rows: list[tuple[Value, ...]] = []
+    recipes: dict[int, Recipe] = {}
     for each in new:
         number, part = ids[each.digest], each.part or Part(IN_PIECES, b"")
         rows.append((number, each.digest, len(each.whole), part.codec, part.data))
         if each.recipe is not None:
-            placing.put(number, each.recipe)
+            recipes[number] = each.recipe
     insert(conn, "INSERT INTO bodies (id, sha256, size, codec, data)", rows)
-    placing.write()
+    if recipes:
+        chains.place(conn, recipes)
     return ids
 
 

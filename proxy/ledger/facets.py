@@ -22,10 +22,15 @@ def count(conn: sqlite3.Connection, request_ids: Sequence[str]) -> None:
         f"SELECT {_COLUMNS} FROM exchanges WHERE request_id IN (SELECT value FROM json_each(?))",  # noqa: S608
         (json.dumps(request_ids),),
     ).fetchall()
-    found = Counter(pair for row in closed for pair in zip(_FACETS, row, strict=True) if pair[1] is not None)
+    found = [(facet, Counter(values)) for facet, values in zip(_FACETS, zip(*closed, strict=True), strict=False)]
     insert(
         conn,
         "INSERT INTO facets (facet, value, requests)",
-        [(facet, value, requests) for (facet, value), requests in found.items()],
+        [
+            (facet, value, requests)
+            for facet, counted in found
+            for value, requests in counted.items()
+            if value is not None
+        ],
         "ON CONFLICT DO UPDATE SET requests = requests + excluded.requests",
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 
 import msgspec
@@ -19,6 +19,7 @@ from proxy.ledger.header_fields import USUAL
 from proxy.ledger.rows import Value, text
 
 _LEVEL = 3
+_NAMES = {hop: hop.value for hop in Hop}
 
 
 def compressor() -> zstandard.ZstdCompressor:
@@ -31,12 +32,20 @@ def compressor() -> zstandard.ZstdCompressor:
 def pack(headers: Mapping[Hop, Headers], compressor: zstandard.ZstdCompressor) -> tuple[bytes, bool]:
     """The headers of one exchange, and whether all pairs could be kept as they were."""
     hops: dict[str, Headers | str] = {}
-    intact = True
+    own: list[tuple[str, Headers]] = []
     for hop, pairs in headers.items():
-        same = next((other for other in headers if headers[other] == pairs), hop)
-        clean = pairs if same is not hop else _clean(pairs)
-        intact = intact and clean == pairs
-        hops[hop.value] = clean if same is hop else same.value
+        name = _NAMES[hop]
+        for same, earlier in own:
+            if earlier == pairs:
+                hops[name] = same
+                break
+        else:
+            hops[name] = pairs
+            own.append((name, pairs))
+    intact = _plain([pairs for _, pairs in own])
+    if not intact:
+        hops.update((name, _clean(pairs)) for name, pairs in own)
+        intact = all(hops[name] == pairs for name, pairs in own)
     return compressor.compress(msgspec.json.encode(hops)), intact
 
 
@@ -70,11 +79,14 @@ def _named(hops: Mapping[str, list[list[str]] | str]) -> Iterator[tuple[Hop, str
         yield Hop(hop), pairs if isinstance(pairs, str) else hop
 
 
+def _plain(headers: Iterable[Headers]) -> bool:
+    """Whether all is text that UTF-8 can hold; when in doubt not."""
+    try:
+        return "".join(chain.from_iterable(chain.from_iterable(headers))).isascii()
+    except TypeError:
+        return False
+
+
 def _clean(pairs: Headers) -> Headers:
     """The pairs that are text, as far as UTF-8 can hold it."""
-    try:
-        if "".join(chain.from_iterable(pairs)).isascii():
-            return pairs
-    except TypeError:
-        pass
     return tuple((text(name), text(value)) for name, value in pairs if isinstance(name, str) and isinstance(value, str))

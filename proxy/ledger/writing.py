@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from proxy.exchange import Exchange, Hop, Outcome, UsageSource
+from proxy.exchange import Attempt, Exchange, Hop, LimitReading, Outcome, UsageSource, WindowReading
 from proxy.ledger import bodies, chunks, facets, headers, journal
 from proxy.ledger.bodies import Packed, Packer
 from proxy.ledger.changes import Arrived, Body, Change, Finished, Opened
-from proxy.ledger.connect import insert
+from proxy.ledger.connect import chosen, insert
 from proxy.ledger.rows import (
     ATTEMPT_COLUMNS,
     EXCHANGE_COLUMNS,
@@ -48,6 +47,8 @@ class Prepared:
     """Rows of other tables, by table."""
     headers: bytes = b""
     bodies: dict[Hop, Packed | Hop] = field(default_factory=dict)
+    kept: list[Packed] = field(default_factory=list)
+    """Those of its bodies that have bytes to store."""
     chunks: bytes | None = None
     reduced: bool = False
     """Already less than what was to be stored."""
@@ -55,12 +56,7 @@ class Prepared:
     @property
     def has_bodies(self) -> bool:
         """Whether bytes of a body are in it."""
-        return any(body.kept for body in self.packed)
-
-    @property
-    def packed(self) -> list[Packed]:
-        """Its bodies, as far as they are not those of another hop."""
-        return [body for body in self.bodies.values() if isinstance(body, Packed)]
+        return bool(self.kept)
 
     @property
     def finishes(self) -> bool:
@@ -73,15 +69,13 @@ def prepare(change: Change | Failed, packer: Packer) -> Prepared:
     if isinstance(change, Failed):
         return Prepared(change, text(change.request_id), _failed_row(change))
     if isinstance(change, Arrived):
-        return Prepared(change, text(change.request_id), bodies={Hop.CLIENT_REQUEST: bodies.pack(change.body)})
-    exchange = change.exchange
-    if isinstance(change, Finished) and exchange.outcome is None:
-        exchange = replace(exchange, outcome=Outcome.PROXY_ERROR)
-    values, intact = row(exchange)
-    ready = Prepared(change, str(values[0]), values, intact)
-    if isinstance(change, Finished):
-        _prepare_rest(ready, change, packer)
-    return ready
+        ready = Prepared(change, text(change.request_id))
+        _prepare_bodies(ready, {Hop.CLIENT_REQUEST: change.body})
+        return ready
+    if isinstance(change, Opened):
+        values, intact = row(change.exchange)
+        return Prepared(change, str(values[0]), values, intact)
+    return _prepare_finished(change, packer)
 
 
 def without_bodies(change: Change, reason: str) -> Change:
@@ -112,12 +106,12 @@ def smaller(change: Change | Failed, failed: Failed | None) -> Change | Failed |
 
 def make_ready(conn: sqlite3.Connection, ready: Sequence[Prepared], packer: Packer) -> None:
     """Compress what is new, before the transaction."""
-    bodies.make_new(conn, [body for each in ready for body in each.packed], packer)
+    bodies.make_new(conn, [body for each in ready for body in each.kept], packer)
 
 
 def remember(ready: Sequence[Prepared], packer: Packer) -> None:
     """These are committed: what comes next may build on them."""
-    packer.remember(body for each in ready for body in each.packed)
+    packer.remember([body for each in ready for body in each.kept])
 
 
 def write(conn: sqlite3.Connection, ready: Sequence[Prepared], now_ns: int) -> None:
@@ -125,66 +119,79 @@ def write(conn: sqlite3.Connection, ready: Sequence[Prepared], now_ns: int) -> N
 
     An exchange that is already closed stays as it is.
     """
+    opening: list[Prepared] = []
+    arrived: dict[str, Mapping[Hop, Packed | Hop]] = {}
     closing: dict[str, Prepared] = {}
     for each in ready:
-        if each.finishes:
+        if isinstance(each.change, Opened):
+            opening.append(each)
+        elif isinstance(each.change, Arrived):
+            arrived[each.request_id] = each.bodies
+        else:
             closing.setdefault(each.request_id, each)
-    for request_id in _ids(conn, closing, "outcome IS NOT NULL"):
-        del closing[request_id]
-    failed = [each for each in closing.values() if isinstance(each.change, Failed)]
+    known = _known(conn, [*closing, *arrived])
+    closing = {request_id: each for request_id, each in closing.items() if not known.get(request_id)}
     finished = [each for each in closing.values() if isinstance(each.change, Finished)]
+    failed = [each for each in closing.values() if isinstance(each.change, Failed)]
     whole = {each.request_id for each in finished}
-    opening = [each for each in ready if isinstance(each.change, Opened) and each.request_id not in whole]
+    opening = [each for each in opening if each.request_id not in whole]
     insert(conn, f"INSERT OR IGNORE {_INTO}", [each.values for each in opening])
     insert(conn, f"INSERT {_INTO}", [each.values for each in failed], _FAIL)
     insert(conn, f"INSERT {_INTO}", [each.values for each in finished], _CLOSE)
-    _write_rest(conn, finished)
+    _write_rest(conn, finished, known)
     # A request body may have come in the same group as its exchange, whose row must be there first.
-    arrived = {each.request_id: each.bodies for each in ready if isinstance(each.change, Arrived)}
-    known = _ids(conn, arrived)
-    bodies.put(conn, {request_id: arrived[request_id] for request_id in known}, keep=True)
+    there = {*known, *closing, *(each.request_id for each in opening)}
+    arrived = {request_id: arrived[request_id] for request_id in arrived if request_id in there}
+    bodies.put(conn, arrived, keep=True)
     facets.count(conn, list(closing))
     journal.append(conn, closing, now_ns)
 
 
-def _prepare_rest(ready: Prepared, change: Finished, packer: Packer) -> None:
+def _prepare_finished(change: Finished, packer: Packer) -> Prepared:
     exchange = change.exchange
-    for table, records in (
-        ("attempts", exchange.attempts),
-        ("windows", exchange.windows),
-        ("limits", exchange.limits),
-    ):
-        rows = [row(record) for record in records]
-        ready.intact = ready.intact and all(intact for _, intact in rows)
-        if rows:
-            ready.children[table] = [values for values, _ in rows]
+    if exchange.outcome is None:
+        exchange = replace(exchange, outcome=Outcome.PROXY_ERROR)
+    values, intact = row(exchange)
+    ready = Prepared(change, str(values[0]), values, intact)
+    children: Mapping[str, Sequence[Attempt | WindowReading | LimitReading]] = {
+        "attempts": exchange.attempts,
+        "windows": exchange.windows,
+        "limits": exchange.limits,
+    }
+    for table, records in children.items():
+        if records:
+            rows = ready.children[table] = []
+            for place, record in enumerate(records):
+                values, intact = row(record)
+                rows.append([ready.request_id, place, *values])
+                ready.intact = ready.intact and intact
     ready.headers, intact = headers.pack(change.headers, packer.headers)
     ready.intact = ready.intact and intact
-    ready.bodies = {hop: bodies.pack(body) if isinstance(body, Body) else body for hop, body in change.bodies.items()}
+    _prepare_bodies(ready, change.bodies)
     ready.chunks = chunks.pack(change.chunks, packer.zstd) if change.chunks else None
+    return ready
 
 
-def _write_rest(conn: sqlite3.Connection, finished: Sequence[Prepared]) -> None:
+def _prepare_bodies(ready: Prepared, given: Mapping[Hop, Body | Hop]) -> None:
+    for hop, body in given.items():
+        ready.bodies[hop] = packed = bodies.pack(body) if isinstance(body, Body) else body
+        if isinstance(packed, Packed) and packed.whole:
+            ready.kept.append(packed)
+
+
+def _write_rest(conn: sqlite3.Connection, finished: Sequence[Prepared], known: Container[str]) -> None:
     for table, into in _INTO_CHILDREN.items():
-        insert(
-            conn,
-            into,
-            [
-                [each.request_id, place, *values]
-                for each in finished
-                for place, values in enumerate(each.children.get(table, ()))
-            ],
-        )
+        insert(conn, into, [values for each in finished for values in each.children.get(table, ())])
     headers.put(conn, {each.request_id: each.headers for each in finished if each.headers})
-    bodies.put(conn, {each.request_id: each.bodies for each in finished})
+    bodies.put(conn, {each.request_id: each.bodies for each in finished}, known=known)
     packed = [(each.request_id, each.chunks) for each in finished if each.chunks is not None]
     insert(conn, "INSERT OR REPLACE INTO chunks (request_id, packed)", packed)
 
 
-def _ids(conn: sqlite3.Connection, request_ids: Iterable[str], condition: str = "TRUE") -> list[str]:
-    """Which of these exchanges there are, under a condition."""
-    sought = f"SELECT request_id FROM exchanges WHERE {condition} AND request_id IN (SELECT value FROM json_each(?))"  # noqa: S608
-    return [str(row[0]) for row in conn.execute(sought, (json.dumps(list(request_ids)),)).fetchall()]
+def _known(conn: sqlite3.Connection, request_ids: Sequence[str]) -> dict[str, bool]:
+    """Which of these exchanges there are, and whether they are closed."""
+    rows = chosen(conn, "SELECT request_id, outcome IS NOT NULL FROM exchanges WHERE request_id", request_ids)
+    return {str(request_id): bool(closed) for request_id, closed in rows}
 
 
 def _emptied(body: Body, reason: str) -> Body:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import zstandard
 
@@ -53,23 +53,38 @@ def unpacked(part: Part) -> Iterator[bytes]:
         yield part.data
 
 
-def prepare(conn: sqlite3.Connection, recipe: Recipe, compressor: zstandard.ZstdCompressor) -> None:
+def prepare(conn: sqlite3.Connection, recipes: Sequence[Recipe], compressor: zstandard.ZstdCompressor) -> None:
     """Compress the pieces that are not stored yet, before the transaction."""
-    new = {link.digest: link.core for links in recipe.fresh for link in links}
+    new = {link.digest: link.core for recipe in recipes for links in recipe.fresh for link in links}
     for digest in _stored(conn, list(new)):
         del new[digest]
-    recipe.packed = {digest: compressed(core, compressor) for digest, core in new.items()}
+    packed = {digest: compressed(core, compressor) for digest, core in new.items()}
+    for recipe in recipes:
+        recipe.packed = packed
 
 
-class Placing:
+def place(conn: sqlite3.Connection, recipes: Mapping[int, Recipe]) -> None:
+    """Write what stored bodies consist of, by their numbers; each recipe then knows every place.
+
+    The caller owns the transaction, in which nobody else can give numbers.
+    """
+    known = {node for recipe in recipes.values() for node in recipe.ends}
+    # Who finds a node has its whole path.
+    there = {node for (node,) in chosen(conn, "SELECT id FROM nodes WHERE id", list(known))}
+    for recipe in recipes.values():
+        if not there.issuperset(recipe.ends):
+            recipe.forget()
+    placing = _Placing(conn, list(recipes.values()))
+    for body, recipe in recipes.items():
+        placing.put(body, recipe)
+    placing.write()
+
+
+class _Placing:
     """Puts bodies together out of pieces, for one transaction: many rows per statement, numbers given beforehand."""
 
     def __init__(self, conn: sqlite3.Connection, recipes: Sequence[Recipe]) -> None:
-        """The caller owns the transaction, in which nobody else can give numbers."""
         self._conn = conn
-        for recipe in recipes:
-            if not _still_there(conn, [nodes[-1] for nodes in recipe.nodes if nodes]):
-                recipe.forget()
         digests = {link.digest for recipe in recipes for links in recipe.fresh for link in links}
         self._pieces = _stored(conn, list(digests))
         self._given: dict[str, int] = dict(
@@ -80,7 +95,6 @@ class Placing:
         self._rows: dict[str, list[tuple[Value, ...]]] = {into: [] for into in _INTO}
 
     def put(self, body: int, recipe: Recipe) -> None:
-        """Say what a body consists of; the recipe then knows every place."""
         recipe.placed = [list(nodes) for nodes in recipe.nodes]
         for number, (nodes, links) in enumerate(zip(recipe.placed, recipe.fresh, strict=True)):
             for link in links:
@@ -88,7 +102,6 @@ class Placing:
             self._rows[_BODY_NODES].append((body, number, nodes[-1]))
 
     def write(self) -> None:
-        """Write it, after the bodies themselves."""
         for into, rows in self._rows.items():
             insert(self._conn, into, rows)
 
@@ -158,11 +171,6 @@ def sweep(conn: sqlite3.Connection) -> int:
 def _stored(conn: sqlite3.Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
     """The numbers of the pieces that are stored, of these."""
     return dict(chosen(conn, "SELECT sha256, id FROM pieces WHERE sha256", digests))  # type: ignore[arg-type]
-
-
-def _still_there(conn: sqlite3.Connection, nodes: list[int]) -> bool:
-    """Whether all these nodes are there, and with each its whole path."""
-    return len(set(chosen(conn, "SELECT id FROM nodes WHERE id", nodes))) == len(set(nodes))
 
 
 def _cut(data: bytes, sizes: list[int]) -> Iterator[bytes]:

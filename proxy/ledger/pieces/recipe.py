@@ -82,6 +82,11 @@ class Recipe:
         self.find_fresh()
 
     @property
+    def ends(self) -> list[int]:
+        """The last of the places that are known, of the frame and of each section."""
+        return [nodes[-1] for nodes in self.nodes if nodes]
+
+    @property
     def growing(self) -> int | None:
         """Which section the conversation makes longer."""
         return next((number for number, section in enumerate(self.sections) if section.grows), None)
