@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
+
 from proxy.exchange import Usage, UsageSource
 from proxy.reading.jsontext import Json
 
@@ -34,8 +36,7 @@ class ResponseFacts:
     parse_error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PromptFacts:
+class PromptFacts(msgspec.Struct, frozen=True):
     """Facts of a request body."""
 
     readable: bool = False

@@ -6,8 +6,8 @@ messages themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import cast
 
@@ -27,6 +27,9 @@ _DENSE_ABOVE_BYTES = 4 * 1024 * 1024
 _DENSE_BYTES_PER_OBJECT = 16
 """Bodies that consist of empty objects would take ten times their size; real ones have over 40 bytes per brace."""
 
+
+_USUAL, _USUAL_BYTES = 256, 1024
+"""Parameters that are read once: most requests of a caller have the same."""
 
 _MISSING = msgspec.Raw()
 
@@ -142,7 +145,7 @@ def _gone_on(turn: Turn) -> PromptFacts | None:
     if turn.conversation is None:
         return None
     found = turn.conversation
-    return replace(before.prompt, message_count=len(found.ends), image_count=found.images[-1])
+    return msgspec.structs.replace(before.prompt, message_count=len(found.ends), image_count=found.images[-1])
 
 
 def _usual(body: bytes) -> _Usual | None:
@@ -197,13 +200,21 @@ def _elements(raw: msgspec.Raw, name: str, problems: Problems) -> list[_Message]
 
 
 def _parameters(fields: _Body) -> str | None:
-    sent: dict[str, Json] = {}
-    for name, raw in zip(_PARAMETERS, _parameters_of(fields), strict=True):
-        if raw is not _MISSING and _size(raw) <= MAX_PARAMETER_BYTES:
-            value = _scalars(parse(bytes(raw)), 2)
-            if value is not None:
-                sent[name] = value
-    return compact(sent) if sent else None
+    sent = [
+        (name, bytes(raw))
+        for name, raw in zip(_PARAMETERS, _parameters_of(fields), strict=True)
+        if raw is not _MISSING and _size(raw) <= MAX_PARAMETER_BYTES
+    ]
+    if sum([len(raw) for _, raw in sent]) <= _USUAL_BYTES:
+        return _told(tuple(sent))
+    return _told.__wrapped__(sent)
+
+
+@lru_cache(_USUAL)
+def _told(sent: Sequence[tuple[str, bytes]]) -> str | None:
+    told = ((name, _scalars(parse(raw), 2)) for name, raw in sent)
+    known: dict[str, Json] = {name: value for name, value in told if value is not None}
+    return compact(known) if known else None
 
 
 def _scalars(value: Json, depth: int) -> Json:

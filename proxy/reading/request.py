@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
+
+import msgspec
 
 from proxy.exchange import Headers
 from proxy.reading.caller import lasting
@@ -48,8 +49,7 @@ class _Said(NamedTuple):
     """As sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFacts:
+class RequestFacts(msgspec.Struct, frozen=True):
     """Facts of one request; None is not known."""
 
     operation: str = "other"
