@@ -5,8 +5,9 @@ from __future__ import annotations
 import sqlite3
 import sys
 from array import array
-from collections.abc import Sequence
-from itertools import accumulate
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, chain
+from operator import sub
 
 import zstandard
 
@@ -17,8 +18,8 @@ MOST = 20_000
 def pack(chunks: Sequence[tuple[int, float]], compressor: zstandard.ZstdCompressor) -> bytes:
     """Pack (byte offset, milliseconds) pairs; times are kept to the microsecond."""
     offsets = [offset for offset, _ in chunks]
-    times = [round(ms * 1000) for _, ms in chunks]
-    numbers = array("q", _differences(offsets) + _differences(times))
+    times = list(map(round, [ms * 1000 for _, ms in chunks]))
+    numbers = array("q", chain(_differences(offsets), _differences(times)))
     if sys.byteorder == "big":
         numbers.byteswap()
     return compressor.compress(numbers.tobytes())
@@ -42,5 +43,5 @@ def get(conn: sqlite3.Connection, request_id: str) -> list[tuple[int, float]]:
     return [] if row is None else unpack(row[0])
 
 
-def _differences(numbers: list[int]) -> list[int]:
-    return [number - before for number, before in zip(numbers, [0, *numbers], strict=False)]
+def _differences(numbers: list[int]) -> Iterator[int]:
+    return map(sub, numbers, [0, *numbers[:-1]])
