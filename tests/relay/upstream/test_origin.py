@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-import time
 from collections.abc import Awaitable, Callable
 
 import pytest
 
-from proxy.relay.upstream.origin import Origin
+from proxy.relay.upstream.connection import Connection
+from proxy.relay.upstream.origin import KEEP_ALIVE_S, Origin
 from proxy.serving.process import run
 from tests.kit.process import wait
-from tests.kit.upstream import Talk, Upstream
+from tests.kit.upstream import Upstream
 
 
 def origin_of(base: str, loop: asyncio.AbstractEventLoop, connect_timeout: float = 5.0) -> Origin:
@@ -72,32 +72,40 @@ def test_a_connection_that_was_closed_meanwhile_is_not_used() -> None:
     using(Upstream(), use)
 
 
-def test_connections_idle_for_too_long_are_neither_used_nor_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxy.relay.upstream.origin.KEEP_ALIVE_S", 0.2)
-    gone: list[float] = []
+def test_a_connection_idle_for_too_long_is_not_used() -> None:
+    async def use(origin: Origin) -> None:
+        old, young = await origin.connect(), await origin.connect()
+        for connection in (young, old):
+            origin.keep(connection)
+        old.idle_since -= KEEP_ALIVE_S
+        assert origin.idle() is young
+        assert old.closed
+        young.abort()
 
-    def early(talk: Talk) -> None:
-        talk.wait_closed()
+    using(Upstream(), use)
+
+
+def test_connections_idle_for_too_long_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.relay.upstream.origin.KEEP_ALIVE_S", 0.2)
+
+    async def until_closed(connection: Connection) -> None:
+        deadline = asyncio.get_running_loop().time() + 20
+        while not connection.closed:
+            assert asyncio.get_running_loop().time() < deadline
+            await asyncio.sleep(0.02)
 
     async def use(origin: Origin) -> None:
-        loop = asyncio.get_running_loop()
         old, young = await origin.connect(), await origin.connect()
-        origin.keep(old)
-        await asyncio.sleep(0.15)
-        origin.keep(young)
-        await asyncio.sleep(0.1)
-        assert old.closed
-        assert origin.idle() is young
-        origin.keep(young)
-        deadline = loop.time() + 10
-        while not young.closed:
-            assert loop.time() < deadline
-            await asyncio.sleep(0.05)
+        for connection in (old, young):
+            origin.keep(connection)
+        young.idle_since += 3600
+        await until_closed(old)
+        assert not young.closed
+        young.idle_since -= 3600
+        await until_closed(young)
         assert origin.idle() is None
-        gone.append(time.monotonic())
 
-    using(Upstream(early=early), use)
-    assert gone
+    using(Upstream(), use)
 
 
 def test_a_name_with_a_dead_address_is_reached_by_its_other_one() -> None:
