@@ -145,7 +145,7 @@ def _continued(body: bytes, before: Recipe, sections_of: _Sections) -> Recipe | 
             continue
         sections = sections_of(body, before, growing, known)
         if sections is not None:
-            return _with_known(body, sections, before, known)
+            return _with_known(body, sections, before, known, same_end=sections_of is _same_end)
     return None
 
 
@@ -187,8 +187,11 @@ def _made(body: bytes, sections: list[Section]) -> Recipe:
     return recipe
 
 
-def _with_known(body: bytes, sections: list[Section], before: Recipe, known: int) -> Recipe:
-    """The recipe, with the places of all sections that are the same as before."""
+def _with_known(body: bytes, sections: list[Section], before: Recipe, known: int, *, same_end: bool) -> Recipe:
+    """The recipe, with the places of all sections that are the same as before.
+
+    `same_end`: all behind the growing section is the same, and so is all before it.
+    """
     recipe = Recipe(body, sections, [[]])
     if recipe.frame == before.frame:
         recipe.nodes = [list(before.nodes[0])]
@@ -197,7 +200,7 @@ def _with_known(body: bytes, sections: list[Section], before: Recipe, known: int
         nodes: list[int] = []
         if old is not None and section.grows:
             nodes = before.nodes[number][:known]
-        elif old is not None and _spread(body, section) == _spread(before.body, old):
+        elif old is not None and (same_end or _spread(body, section) == _spread(before.body, old)):
             nodes = list(before.nodes[number])
         recipe.nodes.append(nodes)
     recipe.find_fresh()
