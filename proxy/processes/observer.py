@@ -29,6 +29,8 @@ FORM_S = 30.0
 """How long that may take to arrive."""
 LAST_PAGES_S = 2.0
 """How long pages under way may take once the process was told to stop."""
+NICE = 5
+"""On a full machine relays go first; the observer then falls behind, and catches up."""
 
 
 def run_observer(
@@ -45,6 +47,7 @@ def run_observer(
     `base_urls`: what clients set as ANTHROPIC_BASE_URL, where the relay's address is known. Returns the exit code.
     Raises LedgerRefused when the ledger has an observer already.
     """
+    os.nice(NICE)
     process = f"observer-{os.getpid():x}-{os.urandom(6).hex()}"
     counters = Counters.create(folder, process)
     pages = f"http://{address(sock)}/requests/"

@@ -6,6 +6,9 @@ import os
 import signal
 from pathlib import Path
 
+import psutil
+
+from proxy.processes.observer import NICE
 from tests.kit import laws
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import MESSAGES, Connection, address, ask, get
@@ -32,6 +35,13 @@ def test_the_relay_goes_on_while_the_observer_hangs_and_is_dead_and_the_next_one
             [line] = [line for line in proxy.metrics().splitlines() if line.startswith(COUNTED)]
             assert line.endswith(" 20.0")
             laws.check(proxy)
+
+
+def test_the_observer_lets_the_relays_go_first(tmp_path: Path) -> None:
+    proxy = Proxy(tmp_path, "http://127.0.0.1:9")
+    with proxy.running():
+        relay, observer = (psutil.Process(proxy.pid(name)).nice() for name in ("relay", "observer"))
+        assert observer == min(19, relay + NICE)
 
 
 def test_a_reader_of_the_inspector_that_takes_nothing_does_not_hold_up_the_end(tmp_path: Path) -> None:
