@@ -81,6 +81,8 @@ class ErrorFields(msgspec.Struct):
 class ErrorBody:
     """Meaning of a response with a status of 400 or more, whatever the operation; it may well be HTML."""
 
+    settled = False
+
     def __init__(self) -> None:
         self.problems = Problems()
         self._error = ErrorFacts(OTHER_TYPE)
@@ -92,6 +94,10 @@ class ErrorBody:
             self._error = error_facts(parse(event.data))
         except Unreadable as error:
             self.problems.note(str(error))
+
+    def silent(self, data: bytes, at: int) -> int:
+        """Return `at`: any event can be the error."""
+        return at
 
     def whole(self, body: bytes) -> None:
         """Take the body: JSON, plain text as the message, or something else that says nothing."""

@@ -10,15 +10,28 @@ from proxy.reading.problems import Problems
 from proxy.reading.sse import Event, Splitter, is_stream, says_stream
 
 MAX_JSON_BYTES = 16 * 1024 * 1024
+SETTLED_BYTES = 16 * 1024
+"""How much of a settled stream waits to be read in one go."""
+_SKIMMED_BYTES = 1024 * 1024
+"""Far below the largest event, so that none is passed over that is too large to read."""
+_STRIDE = 1024
 
 
 class Meaning(Protocol):
     """What a dialect makes of a body."""
 
     problems: Problems
+    settled: bool
+    """Whether the times of further events cannot matter; stays once it is so."""
 
     def consume(self, event: Event, at_ms: float | None) -> None:
         """Take one event of a stream; `at_ms` is None when its time is not known."""
+
+    def silent(self, data: bytes, at: int) -> int:
+        """Return up to where the events that begin at `at` say nothing: a later event's beginning, or `at`.
+
+        Asked when settled, of bytes without CR; an event that is passed over must change nothing if consumed.
+        """
 
     def whole(self, body: bytes) -> None:
         """Take a body that is not a stream, with its content coding taken off; it may be empty or not JSON."""
@@ -33,8 +46,8 @@ class Meaning(Protocol):
 class Framing:
     """Feeds the bytes of one response body to a meaning.
 
-    An event stream is read as it arrives. Everything else is only remembered (up to `limit` bytes as on the wire) and
-    read in `end`, which may run in another thread.
+    An event stream is read as it arrives until its meaning is settled, then in batches. Everything else is only
+    remembered (up to `limit` bytes as on the wire). What is left is read in `end`, which may run in another thread.
     """
 
     def __init__(
@@ -50,12 +63,19 @@ class Framing:
         self._error: str | None = None
         self._splitter: Splitter | None = None
         self._undecided: bytes | None = b""
+        self._waiting: bytearray | None = None
         self._kept: list[bytes] = []
         self._kept_bytes = 0
         self._too_large = False
 
     def feed(self, data: bytes, at_ms: float | None) -> None:
-        """Take the next bytes of the body; they are kept by reference, not copied."""
+        """Take the next bytes of the body; those of a body that is no stream are kept by reference, not copied."""
+        waiting = self._waiting
+        if waiting is not None:
+            waiting += data
+            if len(waiting) >= SETTLED_BYTES:
+                self._catch_up(waiting)
+            return
         if self._deferred:
             self._keep(data)
             return
@@ -65,7 +85,9 @@ class Framing:
 
     def end(self) -> None:
         """Read what was only remembered. Call once, after the last `feed`."""
-        if self._deferred and not self._too_large:
+        if self._waiting:
+            self._catch_up(self._waiting)
+        elif self._deferred and not self._too_large:
             self._decode_kept()
         elif self._undecided is not None:
             self._decide(says_stream(self._content_type), None)
@@ -78,6 +100,8 @@ class Framing:
         if self._splitter is not None:
             for event in self._splitter.feed(data):
                 self._meaning.consume(event, at_ms)
+            if self._meaning.settled and not self._deferred:
+                self._waiting = bytearray()
         elif self._undecided is None:
             self._keep(data)
         else:
@@ -85,6 +109,27 @@ class Framing:
             stream = is_stream(self._undecided, self._content_type)
             if stream is not None:
                 self._decide(stream, at_ms)
+
+    def _catch_up(self, waiting: bytearray) -> None:
+        """Read the bytes that came since the meaning was settled."""
+        data = bytes(waiting) if self._decoder is None else self._decoder.feed(bytes(waiting))
+        waiting.clear()
+        if self._splitter is not None:
+            self._skim(self._splitter, data)
+
+    def _skim(self, splitter: Splitter, data: bytes) -> None:
+        """Read only the events that may say something, where it is certain what the others are."""
+        meaning = self._meaning
+        plain = len(data) <= _SKIMMED_BYTES and b"\r" not in data
+        at = 0
+        while at < len(data):
+            begin = meaning.silent(data, at) if plain and splitter.between else at
+            if begin == at:
+                blank = data.find(b"\n\n", at + _STRIDE) if plain else -1
+                begin = len(data) if blank < 0 else blank + 2
+                for event in splitter.feed(data[at:begin]):
+                    meaning.consume(event, None)
+            at = begin
 
     def _decide(self, stream: bool, at_ms: float | None) -> None:
         head, self._undecided = self._undecided or b"", None

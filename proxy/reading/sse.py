@@ -41,6 +41,11 @@ class Splitter:
         self._size = 0
         self._dropping = False
 
+    @property
+    def between(self) -> bool:
+        """Whether the next byte is the first of a line and of an event."""
+        return self._head is None and not (self._line or self._size or self._name or self._after_cr)
+
     def feed(self, data: bytes) -> list[Event]:
         """Return the events that these bytes complete."""
         if self._head is not None:

@@ -2,20 +2,84 @@
 
 from __future__ import annotations
 
-import pytest
+import tracemalloc
+from random import Random
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from proxy.reading import framing
+from proxy.reading.dialects import Rebuilding, meaning_of
 from proxy.reading.encodings import encode
 from proxy.reading.facts import ResponseFacts
 from proxy.reading.framing import Framing
 from proxy.reading.problems import Problems
-from proxy.reading.sse import Event
-from tests.reading.streams import CODINGS, STREAM, cut
+from proxy.reading.sse import Event, Splitter
+from tests.reading.openai import bodies
+from tests.reading.streams import CODINGS, PING, STREAM, cut, delta, event, transcript
 
+LONG = "x" * (framing.SETTLED_BYTES // 2)
+STREAMS = {
+    ("messages", "anthropic"): [
+        *transcript(),
+        delta(0, "text_delta", text=LONG),
+        event("error", {"error": {"type": "overloaded_error", "message": "Overloaded"}}),
+        event("message_delta", '{"usage":{"output_tokens":7}}'),
+        b'event: content_block_delta\ndata: {"a":\ndata: 1}\n\n',
+        b"event:ping\ndata:\n\n",
+        b"data: 1\nevent: ping\ndata: 2\n\n",
+        b"event: content_block_delta\ndata: x\r\revent: message_stop\rdata: y\n\n",
+        b'data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"a"}}\n\n',
+        event("a_new_kind", {"usage": {"output_tokens": 9}}),
+        PING.replace(b"ping", b"ping "),
+    ],
+    ("chat", "openai"): [
+        *bodies.chat(),
+        bodies.chunk({"content": LONG}, usage=None),
+        bodies.chunk({"content": '"usage": 5, "finish_reason":"x" [DONE]'}),
+        bodies.chunk({"content": "b"}, index=1),
+        bodies.chunk({"content": "c"}, "length").replace(b":", b" : "),
+        bodies.chunk({"content": "c"}, usage={"completion_tokens": 3}),
+        bodies.data({"error": bodies.ERROR}),
+        b'event: error\ndata: {"message":"m"}\n\n',
+        b'data: {"usage":\ndata: {"completion_tokens":8}}\n\n',
+        b'data:{"choices":[],"usage":\t{"completion_tokens":8}}\n\n',
+        b"data:[DONE]\n\n",
+        b"data:  [DONE]\n\n",
+        b": PROCESSING\n\n",
+    ],
+    ("responses", "openai"): [
+        *bodies.events(),
+        bodies.named("response.output_text.delta", delta=LONG),
+        bodies.named("response.failed", response={"status": "failed", "error": bodies.ERROR}),
+        bodies.named("response.created ", response={"id": "resp_other"}),
+        bodies.named("keepalive"),
+        bodies.named("error", code="server_error", message="m"),
+        bodies.named("response.completed", response={"usage": {"output_tokens": 4}}).partition(b"\n")[2],
+        b'event: response.x\ndata: 1\nevent: response.incomplete\ndata: {"response":{"model":"m"}}\n\n',
+        b"event: foreign\ndata: 1\n\n",
+    ],
+}
+"""What streams are made of, and what only looks like it."""
+BETWEEN = [b"\n", b": a comment\n\n", b"id: 1\nretry: 5\n", b"\r\n", b"\r", b"event: x\n", b"data: x\n", b"data: ", b""]
 EVENTS = b"event: a\ndata: 1\n\nevent: b\ndata: 2\n\n"
+
+
+def one_by_one(meaning: Rebuilding, pieces: list[bytes]) -> ResponseFacts:
+    """The facts of a stream whose every event is consumed when it comes."""
+    splitter = Splitter()
+    for number, piece in enumerate(pieces):
+        for each in splitter.feed(piece):
+            meaning.consume(each, float(number))
+    meaning.over(streamed=True, readable=True)
+    return meaning.facts()
 
 
 class Noted:
     """A meaning that writes down what it is told."""
+
+    settled = False
 
     def __init__(self) -> None:
         self.problems = Problems()
@@ -23,6 +87,9 @@ class Noted:
 
     def consume(self, event: Event, at_ms: float | None) -> None:
         self.told.append((event.name, event.data, at_ms))
+
+    def silent(self, data: bytes, at: int) -> int:
+        return at
 
     def whole(self, body: bytes) -> None:
         self.told.append(body)
@@ -36,10 +103,10 @@ class Noted:
 
 def told(pieces: list[bytes], content_type: str | None, coding: str | None = None, limit: int = 1000) -> list[object]:
     meaning = Noted()
-    framing = Framing(meaning, content_type, coding, limit)
+    taken_apart = Framing(meaning, content_type, coding, limit)
     for number, piece in enumerate(pieces):
-        framing.feed(piece, float(number))
-    framing.end()
+        taken_apart.feed(piece, float(number))
+    taken_apart.end()
     return [*meaning.told, meaning.facts().parse_error]
 
 
@@ -130,3 +197,56 @@ def test_event_too_large_is_told() -> None:
 def test_too_few_bytes_are_what_their_type_says(body: bytes, content_type: str | None, streamed: bool) -> None:
     over = told([body], content_type)[-2]
     assert over == {"streamed": streamed, "readable": True}
+
+
+def made_up(operation: tuple[str, str], chance: Random) -> list[bytes]:
+    """Pieces of a stream with nearly everything in it, cut somewhere."""
+    parts = STREAMS[operation]
+    whole = parts[:5]
+    for part in chance.choices(parts, k=chance.randrange(12)):
+        whole += [part, chance.choice(BETWEEN)] if chance.random() < 0.3 else [part]
+    ends = chance.choice([b"\n", b"\n", b"\n", b"\n", b"\r\n", b"\r"])
+    body = b"".join(whole).replace(b"\n", ends)
+    cuts = [
+        [piece.replace(b"\n", ends) for piece in whole],
+        body.splitlines(keepends=True),
+        cut(body, chance.choices(range(60_000), k=chance.randrange(30))),
+    ]
+    return chance.choice(cuts)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.sampled_from(sorted(STREAMS)), st.sampled_from([1, 300, framing.SETTLED_BYTES]), st.integers(0, 2**32))
+def test_events_passed_over_change_nothing_wherever_the_bytes_are_cut(
+    operation: tuple[str, str], batch: int, seed: int
+) -> None:
+    """D1"""
+    pieces = made_up(operation, Random(seed))
+    reading, eager = meaning_of(*operation), meaning_of(*operation)
+    assert reading is not None
+    assert eager is not None
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(framing, "SETTLED_BYTES", batch)
+        skimmed = Framing(reading, STREAM, None)
+        for number, piece in enumerate(pieces):
+            skimmed.feed(piece, float(number))
+        skimmed.end()
+    assert reading.facts() == one_by_one(eager, pieces)
+
+
+@pytest.mark.parametrize("operation", STREAMS)
+def test_what_waits_to_be_read_is_bounded(operation: tuple[str, str]) -> None:
+    """D9"""
+    meaning = meaning_of(*operation)
+    assert meaning is not None
+    skimmed = Framing(meaning, STREAM, None)
+    for piece in STREAMS[operation][:12]:
+        skimmed.feed(piece, 1.0)
+    assert meaning.settled
+    tracemalloc.start()
+    try:
+        for _ in range(1000):
+            skimmed.feed(b"data: " + b"x" * 1000 + b"\n\n", 2.0)
+        assert tracemalloc.get_traced_memory()[1] < 10 * framing.SETTLED_BYTES
+    finally:
+        tracemalloc.stop()

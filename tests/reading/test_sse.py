@@ -161,3 +161,26 @@ def test_streams_are_told_by_their_bytes_then_by_their_type(
 ) -> None:
     """D9"""
     assert is_stream(head, content_type) is answer
+
+
+@pytest.mark.parametrize(
+    ("fed", "between"),
+    [
+        (b"", False),
+        (b"\xef\xbb", False),
+        (b"data: x\n\n", True),
+        (b": comment\n", True),
+        (b"data: x\n\nd", False),
+        (b"data: x\n", False),
+        (b"event: x\n", False),
+        (b"data: x\r\n\r", False),
+        (b"data: " + b"x" * 9_000_000, False),
+        (b"data: " + b"x" * 9_000_000 + b"\n", False),
+        (b"data: " + b"x" * 9_000_000 + b"\n\n", True),
+    ],
+    ids=range(11),
+)
+def test_between_events_nothing_is_held(fed: bytes, between: bool) -> None:
+    splitter = Splitter()
+    splitter.feed(fed)
+    assert splitter.between is between

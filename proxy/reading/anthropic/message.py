@@ -6,6 +6,8 @@ Events and blocks: https://docs.claude.com/en/docs/build-with-claude/streaming
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from proxy.reading.anthropic.content import Content
@@ -30,6 +32,8 @@ _KINDS = frozenset(
 )
 _UNREAD = frozenset({"ping", "content_block_stop"})
 _UNREAD_LIVE = _UNREAD | {"content_block_start"}
+_SILENT = re.compile(rb"(?:event: ?+(?:content_block_(?:start|delta|stop)|ping)\ndata:.*+\n\n)*+")
+"""Events that facts do not need once the first token has been seen; with one line of data each."""
 _FACTS = ("type", "id", "model", "stop_reason")
 
 
@@ -49,8 +53,10 @@ class _Answer(msgspec.Struct):
 class MessageMeaning:
     """One answer of the operation `messages`, from its events or its JSON.
 
-    Without `content` it costs a set look-up per event once the first token has been seen, and keeps no text.
+    Without `content` it passes over content once the first token has been seen, and keeps no text.
     """
+
+    settled = False
 
     def __init__(self, *, content: bool = False) -> None:
         self.problems = Problems()
@@ -77,6 +83,11 @@ class MessageMeaning:
             self._read(event, at_ms)
         else:
             self._keep_foreign(event)
+
+    def silent(self, data: bytes, at: int) -> int:
+        """Return where the events end that are passed over."""
+        passed = _SILENT.match(data, at)
+        return at if passed is None else passed.end()
 
     def whole(self, body: bytes) -> None:
         """Take a non-stream answer."""
@@ -196,6 +207,7 @@ class MessageMeaning:
             self._token_seen = True
             self._first_token_ms = at_ms
             if self._content is None:
+                self.settled = True
                 self._unread = _UNREAD_LIVE | {"content_block_delta"}
 
     def _change(self, payload: dict[str, Json]) -> None:

@@ -43,6 +43,7 @@ class Answer(ABC):
     """Fields that are remembered even without `content`."""
     shape: type[msgspec.Struct] = Fields
     """What is read of a non-stream answer without `content`."""
+    settled = False
 
     def __init__(self, *, content: bool = False) -> None:
         self.problems = Problems()
@@ -58,6 +59,10 @@ class Answer(ABC):
     @abstractmethod
     def consume(self, event: Event, at_ms: float | None) -> None:
         """Take one event of the stream."""
+
+    def silent(self, data: bytes, at: int) -> int:
+        """Return where the events end that are passed over."""
+        return at
 
     @abstractmethod
     def message(self) -> dict[str, Json] | None:
@@ -129,6 +134,7 @@ class Answer(ABC):
 
     def _token(self, at_ms: float | None) -> None:
         self._token_seen = True
+        self.settled = not self._content
         self._first_token_ms = at_ms
 
     def _keep_foreign(self, event: Event, payload: Json) -> None:

@@ -16,11 +16,13 @@ from proxy.reading.sse import Event
 
 MAX_CHOICES = 128
 DONE = b"[DONE]"
-_TELLING = re.compile(rb'"(?:finish_reason|usage|error)"\s*:\s*[^\sn]|"index"\s*:\s*[1-9]')
+_TELLING = re.compile(rb'"(?:(?:finish_reason|usage|error)"\s*:\s*[^\sn]|index"\s*:\s*[1-9])')
 """What a chunk after the first token must hold to say something new: a value that is not null, or a further choice.
 
 The quotation marks of a text are escaped, so that no text can look like this; what does by chance is only parsed.
 """
+_CHUNKS = re.compile(rb"(?:data: ?+(?!\[DONE\]\n).*+\n\n)*+")
+_LOOK_AHEAD = 8 * 1024
 _TEXTS = ("content", "refusal", "reasoning_content", "reasoning")
 _CHUNK = frozenset({"choices", "usage"})
 
@@ -65,6 +67,14 @@ class ChatMeaning(Answer):
             self.problems.note("a chunk after [DONE]")
         elif self._content or not self._token_seen or event.name != "message" or _TELLING.search(event.data):
             self._read(event, at_ms)
+
+    def silent(self, data: bytes, at: int) -> int:
+        """Return where the chunks end that say nothing new."""
+        passed = None if self._done else _CHUNKS.match(data, at, at + _LOOK_AHEAD)
+        if passed is None:
+            return at
+        telling = _TELLING.search(data, at, passed.end())
+        return passed.end() if telling is None else max(at, data.rfind(b"\n", at, telling.start()) + 1)
 
     def message(self) -> dict[str, Json] | None:
         """Return the completion; the deltas of each choice become its `message`."""

@@ -5,6 +5,8 @@ https://platform.openai.com/docs/api-reference/responses-streaming
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from proxy.reading.jsontext import Json, Unreadable, shaped
@@ -29,6 +31,10 @@ _TOKENS = frozenset(
     }
 )
 _REPORTING = TERMINAL | {"response.created", "error"}
+_SILENT = re.compile(
+    rb"(?:event: ?+(?:response\.(?!(?:completed|incomplete|failed|cancelled|created)\n).*+|keepalive)\ndata:.*+\n\n)*+"
+)
+"""Events that facts do not need once the first token has been seen: those of the dialect that are not reporting."""
 _UNNAMED = "message"
 """The name of events that have none; then the type stands in the data alone."""
 _UNDECIDED = frozenset({"queued", "in_progress"})
@@ -48,7 +54,7 @@ class _Event(msgspec.Struct):
 class ResponsesMeaning(Answer):
     """One answer of the operation `responses`.
 
-    Without `content` an event after the first token costs a set look-up unless it is the last.
+    Without `content` events after the first token are passed over, but for the last.
     """
 
     kept = Answer.kept | {"status", "incomplete_details"}
@@ -74,6 +80,11 @@ class ResponsesMeaning(Answer):
             self._known = True
         else:
             self._keep_foreign(event, None)
+
+    def silent(self, data: bytes, at: int) -> int:
+        """Return where the events end that are passed over."""
+        passed = _SILENT.match(data, at)
+        return at if passed is None else passed.end()
 
     def message(self) -> dict[str, Json] | None:
         """Return the response; where its last event is missing, with the output that had come."""
