@@ -134,7 +134,8 @@ class Capture:
     """Path and query as they go upstream; empty where no endpoint has the path."""
     sent_headers: RawHeaders = ()
     status: int | None = None
-    upstream_headers: RawHeaders = ()
+    upstream_headers: RawHeaders | None = None
+    """None until an answer began."""
     returned_headers: RawHeaders = ()
     own_answer: bytes | None = None
     """Body of an error answer of ours."""

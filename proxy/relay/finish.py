@@ -264,7 +264,7 @@ def _times(capture: Capture) -> dict[str, Any]:
 
 
 def _sizes(capture: Capture) -> dict[str, Any]:
-    answered = bool(capture.upstream_headers)
+    answered = capture.upstream_headers is not None
     return {
         "request_bytes": capture.request.size,
         "request_sha256": capture.request.sha256(),

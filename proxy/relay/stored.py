@@ -43,7 +43,7 @@ def stored_bodies(
     chunks: Sequence[tuple[int, float]] = tuple(capture.chunks)
     if capture.attempts:
         bodies[Hop.UPSTREAM_REQUEST] = Hop.CLIENT_REQUEST
-    if capture.upstream_headers:
+    if capture.upstream_headers is not None:
         coding = encoding(capture.upstream_headers)
         body, masked = body_of(capture.response, coding, redactor, kept=kept, failed=failed, torn=torn)
         bodies[Hop.UPSTREAM_RESPONSE] = body
@@ -54,7 +54,7 @@ def stored_bodies(
         own.add(capture.own_answer)
         bodies[Hop.CLIENT_RESPONSE], masked = body_of(own, None, redactor, kept=kept, failed=failed)
         found.update(masked.found)
-    elif capture.upstream_headers:
+    elif capture.upstream_headers is not None:
         bodies[Hop.CLIENT_RESPONSE] = Hop.UPSTREAM_RESPONSE
     return Stored(bodies, found, chunks if len(chunks) > 1 else ())
 
@@ -116,7 +116,7 @@ def headers_by_hop(capture: Capture) -> dict[Hop, Headers]:
     by_hop: dict[Hop, Headers] = {Hop.CLIENT_REQUEST: request_headers(capture)}
     if capture.attempts:
         by_hop[Hop.UPSTREAM_REQUEST] = headers.text(capture.sent_headers)
-    if capture.upstream_headers:
+    if capture.upstream_headers is not None:
         by_hop[Hop.UPSTREAM_RESPONSE] = headers.text(capture.upstream_headers)
     if capture.returned_headers:
         by_hop[Hop.CLIENT_RESPONSE] = headers.text(capture.returned_headers)

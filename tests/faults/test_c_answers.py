@@ -130,6 +130,16 @@ def test_c12_a_body_where_none_may_be_is_nobodys_answer(
 
 
 @pytest.mark.parametrize(
+    ("answer", "size"), [(b"HTTP/1.1 204 No Content\r\n\r\n", 0), (b"HTTP/1.0 200 OK\r\n\r\n{}", 2)]
+)
+def test_c12_of_an_answer_without_any_header_the_size_is_known(relayed: Relayed, answer: bytes, size: int) -> None:
+    relayed.upstream.script = says(answer)
+    reply = relayed.ask(MESSAGES)
+    row = relayed.proxy.exchange(reply.request_id)
+    assert (row["outcome"], len(reply.body), row["response_bytes"]) == ("ok", size, size)
+
+
+@pytest.mark.parametrize(
     "framing",
     [
         b"content-length: 5\r\ntransfer-encoding: chunked\r\n",

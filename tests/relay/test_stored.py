@@ -55,7 +55,7 @@ def test_a_hop_equal_to_its_neighbour_names_it() -> None:
 
 
 def test_an_answer_of_ours_is_stored_as_what_the_client_got() -> None:
-    hops = stored(replace(captured(), own_answer=b"no", upstream_headers=(), attempts=[]))
+    hops = stored(replace(captured(), own_answer=b"no", upstream_headers=None, attempts=[]))
     answer = hops[Hop.CLIENT_RESPONSE]
     assert isinstance(answer, Body)
     assert (b"".join(answer.chunks), set(hops)) == (b"no", {Hop.CLIENT_REQUEST, Hop.CLIENT_RESPONSE})
@@ -151,7 +151,7 @@ def test_the_times_of_a_stream_belong_to_what_is_stored_of_it(coding: str | None
 
 
 def test_only_hops_that_there_were_have_headers() -> None:
-    refused = replace(captured(), upstream_headers=(), returned_headers=(), attempts=[])
+    refused = replace(captured(), upstream_headers=None, returned_headers=(), attempts=[])
     assert set(headers_by_hop(refused)) == {Hop.CLIENT_REQUEST}
     assert set(headers_by_hop(captured())) == set(Hop)
 
