@@ -145,7 +145,7 @@ def _continued(body: bytes, before: Recipe, sections_of: _Sections) -> Recipe | 
             continue
         sections = sections_of(body, before, growing, known)
         if sections is not None:
-            return _with_known(body, sections, before, known, same_end=sections_of is _same_end)
+            return _with_known(body, sections, before, growing, known, same_end=sections_of is _same_end)
     return None
 
 
@@ -187,7 +187,9 @@ def _made(body: bytes, sections: list[Section]) -> Recipe:
     return recipe
 
 
-def _with_known(body: bytes, sections: list[Section], before: Recipe, known: int, *, same_end: bool) -> Recipe:
+def _with_known(
+    body: bytes, sections: list[Section], before: Recipe, growing: int, known: int, *, same_end: bool
+) -> Recipe:
     """The recipe, with the places of all sections that are the same as before.
 
     `same_end`: all behind the growing section is the same, and so is all before it.
@@ -195,18 +197,17 @@ def _with_known(body: bytes, sections: list[Section], before: Recipe, known: int
     recipe = Recipe(body, sections, [[]])
     if recipe.frame == before.frame:
         recipe.nodes = [list(before.nodes[0])]
-    for number, section in enumerate(sections, 1):
-        old = before.sections[number - 1] if number <= len(before.sections) else None
+    for number, section in enumerate(sections):
         nodes: list[int] = []
-        if old is not None and section.grows:
-            nodes = before.nodes[number][:known]
-        elif old is not None and (same_end or _spread(body, section) == _spread(before.body, old)):
-            nodes = list(before.nodes[number])
+        if number == growing:
+            nodes = before.nodes[number + 1][:known]
+        elif same_end or (
+            number < len(before.sections) and _spread(body, section) == _spread(before.body, before.sections[number])
+        ):
+            nodes = list(before.nodes[number + 1])
         recipe.nodes.append(nodes)
     recipe.find_fresh()
-    others = [
-        links for section, links in zip([None, *sections], recipe.fresh, strict=True) if not (section and section.grows)
-    ]
+    others = [*recipe.fresh[: growing + 1], *recipe.fresh[growing + 2 :]]
     recipe.replaces = None if any(others) else before
     return recipe
 

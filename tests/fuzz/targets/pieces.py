@@ -29,6 +29,7 @@ TOKENS = (
     b'"cache_control":{"type":"ephemeral"}',
     b'"tools":[',
     b'"system":[',
+    b'"input":[',
     b'{"name":"a","description":"@"}',
     b" ",
     b"\n",

@@ -15,6 +15,7 @@ from proxy.ledger.connect import transaction
 from proxy.ledger.folder import Folder
 from proxy.ledger.pieces import chains
 from proxy.ledger.verify import verify
+from tests.ledger.pieces.test_cutting import LONG, USER
 from tests.ledger.pieces.test_recipe import turn
 from tests.ledger.samples import alter, body, opened, request_id, store
 
@@ -79,6 +80,15 @@ def test_a_session_is_read_back_turn_by_turn_and_adds_one_piece_each(folder: Fol
         120,
     )  # both system blocks are the same
     assert findings(folder) == set()
+
+
+def test_body_with_two_growing_lists_is_read_back_however_the_second_changes(conn: sqlite3.Connection) -> None:
+    lists = [(3, 6, "one"), (4, 6, "two"), (5, 2, "one"), (6, 9, "one"), (6, 9, "two")]
+    contents = [turn(turns, input=[USER | {"content": f"{word} {LONG}"}] * more) for turns, more, word in lists]
+    packer = Packer()
+    for number, content in enumerate(contents):
+        keep(conn, packer, number, content)
+    assert [read(conn, number) for number in range(len(contents))] == contents
 
 
 def test_another_writer_that_remembers_nothing_finds_the_same_pieces(conn: sqlite3.Connection) -> None:
