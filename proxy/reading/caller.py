@@ -31,6 +31,9 @@ _DIGESTS, _DIGESTED_CHARS = 256, 512
 """A caller sends the same secret with every request."""
 _NAMES, _NAME_CHARS = 512, 64
 """Names of headers that are judged once."""
+_CALLERS = 64
+"""Callers whose credentials are found once."""
+_QUERIES, _QUERY_CHARS = 64, 256
 _MIN_COOKIE_CHARS = 16
 """Shorter values of cookies are settings, not sessions."""
 _PASSING = frozenset(
@@ -60,6 +63,11 @@ def _names_one(name: str) -> bool:
 
 def secret(headers: Headers) -> str | None:
     """Return the credential that identifies the caller, without its scheme; None for an anonymous one."""
+    return _identifying(lasting(headers))
+
+
+@lru_cache(_CALLERS)
+def _identifying(headers: Headers) -> str | None:
     named = [(name.lower(), value) for name, value in headers if is_credential(name)]
     for wanted in _IDENTIFYING:
         for name, value in named:
@@ -76,6 +84,13 @@ def is_secret_parameter(name: str) -> bool:
 
 def secrets(headers: Headers, query: str | None = None) -> tuple[str, ...]:
     """Return every credential that a request carries, each once: header values without scheme, cookies, parameters."""
+    named = _in_headers(lasting(headers))
+    more = (_in_query(query) if len(query) <= _QUERY_CHARS else _in_query.__wrapped__(query)) if query else ()
+    return tuple(dict.fromkeys((*named, *more))) if more else named
+
+
+@lru_cache(_CALLERS)
+def _in_headers(headers: Headers) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for name, value in headers:
         if not is_credential(name):
@@ -86,7 +101,14 @@ def secrets(headers: Headers, query: str | None = None) -> tuple[str, ...]:
         else:
             found[bare(value)] = None
             found[_password(value)] = None
-    for part in re.split("[&;]", query) if query else ():
+    found.pop("", None)
+    return tuple(found)
+
+
+@lru_cache(_QUERIES)
+def _in_query(query: str) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for part in re.split("[&;]", query):
         parameter, _, value = part.partition("=")
         if is_secret_parameter(unquote_plus(parameter)):
             found[unquote_plus(value)] = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 
@@ -14,6 +15,8 @@ from proxy.relay.errors import RelayError, UpstreamTimeout, UpstreamUnreachable
 from proxy.relay.ids import span_id
 from proxy.relay.routes import Route
 from proxy.relay.upstream import Connecting, Response
+
+_fields = attrgetter(*Attempt.__slots__)
 
 
 def tried(
@@ -59,18 +62,19 @@ def with_answer(
 ) -> tuple[Attempt, ...]:
     """The attempts, the last one with what its answer said."""
     attempts = capture.attempts
-    if not attempts or attempts[-1].status is None:
+    last = attempts[-1] if attempts else None
+    if last is None or last.status is None:
         return tuple(attempts)
-    failed = attempts[-1].status >= 400
-    last = replace(
-        attempts[-1],
-        upstream_request_id=answer_id(by_name),
-        ratelimit=msgspec.json.encode(dict(limits)).decode() if limits else None,
-        error_type=response.error_type or ("other" if failed else None),
-        error_message=error_message if failed or response.error_type else None,
-        ended_ms=capture.times.last_byte_ms or attempts[-1].ended_ms,
-    )
-    return (*attempts[:-1], last)
+    failed = last.status >= 400
+    said = {
+        "upstream_request_id": answer_id(by_name),
+        "ratelimit": msgspec.json.encode(dict(limits)).decode() if limits else None,
+        "error_type": response.error_type or ("other" if failed else None),
+        "error_message": error_message if failed or response.error_type else None,
+        "ended_ms": capture.times.last_byte_ms or last.ended_ms,
+    }
+    known: dict[str, Any] = dict(zip(Attempt.__slots__, _fields(last), strict=True))
+    return (*attempts[:-1], Attempt(**{**known, **said}))
 
 
 def _story(failed: UpstreamUnreachable | UpstreamTimeout) -> str:
