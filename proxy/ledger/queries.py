@@ -114,6 +114,11 @@ def chunks(conn: sqlite3.Connection, request_id: str) -> list[tuple[int, float]]
     return chunk_rows.get(conn, request_id)
 
 
+def pauses(conn: sqlite3.Connection, request_ids: Sequence[str]) -> dict[str, Sequence[int]]:
+    """Microseconds from each chunk to the next, by request id; what was no stream is absent."""
+    return chunk_rows.pauses_of(conn, request_ids)
+
+
 def totals_of(conn: sqlite3.Connection, where: Filter) -> Sums:
     """Sums over all exchanges that match."""
     narrowed = clause(conn, where)

@@ -26,11 +26,16 @@ class Admitted:
     def __contains__(self, value: str) -> bool:
         return value in self._values
 
+    @property
+    def full(self) -> bool:
+        """Whether nothing more is let in."""
+        return len(self._values) >= self._most
+
     def admit(self, value: str | None) -> str | None:
         """Let a value in if there is room; returns it, or `other`. None stays None."""
         if value is None or value in self._values:
             return value
-        if len(self._values) >= self._most:
+        if self.full:
             return OTHER
         self._values.add(value)
         return value
@@ -54,12 +59,17 @@ class Labels:
         self._credentials = Admitted(MOST_OTHERS, table.values(metrics.CREDENTIAL))
         self._knows_model = knows_model
 
-    def learn(self, exchange: Exchange) -> None:
-        """Let in the models of a success."""
-        if exchange.outcome is Outcome.OK:
-            for name in (exchange.model, exchange.response_model):
-                if name is not None and name not in self._models and self._knows_model(name):
-                    self._models.admit(name)
+    def news(self, exchange: Exchange) -> list[str]:
+        """The models of a success that are to be let in."""
+        if exchange.outcome is not Outcome.OK or self._models.full:
+            return []
+        names = (exchange.model, exchange.response_model)
+        return [name for name in names if name is not None and name not in self._models and self._knows_model(name)]
+
+    def learn(self, models: Iterable[str]) -> None:
+        """Let models in."""
+        for name in models:
+            self._models.admit(name)
 
     def model(self, name: str | None) -> str | None:
         """The model, or `other`."""

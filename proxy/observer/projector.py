@@ -27,6 +27,7 @@ from proxy.observer.labels import Labels
 from proxy.observer.replies import Signal
 from proxy.observer.shared import Entry, Shared
 from proxy.observer.table import MOST_SERIES, Draft, Series
+from proxy.observer.totals import Call
 from proxy.observer.windows import Windows
 from proxy.pricing import PriceTable
 
@@ -150,23 +151,28 @@ class Projector:
         priced: dict[str, Cost] = {}
         for row in rows:
             # An exchange that is missing was removed by retention, which counts it.
-            if (listed := found.get(row.request_id)) is not None:
-                if listed.cost is None and (cost := cost_of(listed.exchange, self._prices)) is not None:
+            listed = found.get(row.request_id)
+            if listed is not None and listed.cost is None:
+                cost = cost_of(listed.exchange, self._prices)
+                if cost is not None:
                     listed = Listed(listed.exchange, cost)
                     priced[row.request_id] = cost
-                self._count(listed, draft, windows)
             entries.append((row, listed))
+        projected = [listed for _, listed in entries if listed is not None]
+        self._count(projected, draft, windows)
         self._commit(draft, rows[-1].seq, priced, windows)
         self._shared.put(before, entries)
-        return [listed for _, listed in entries if listed is not None]
+        return projected
 
-    def _count(self, listed: Listed, draft: Draft, windows: Windows) -> None:
-        exchange = listed.exchange
-        streamed = exchange.stream and operation_name(exchange.operation) is not None
-        chunks = queries.chunks(self._conn, exchange.request_id) if streamed else []
-        totals.count(exchange, listed.cost, chunks, draft, self._labels)
-        if windows.learn(exchange):
-            totals.count_cooldown(exchange, draft, self._labels)
+    def _count(self, projected: Sequence[Listed], draft: Draft, windows: Windows) -> None:
+        exchanges = [listed.exchange for listed in projected]
+        streams = [one.request_id for one in exchanges if one.stream and operation_name(one.operation) is not None]
+        pauses = queries.pauses(self._conn, streams)
+        calls = [Call(listed.exchange, listed.cost, pauses.get(listed.exchange.request_id, ())) for listed in projected]
+        totals.count(calls, draft, self._labels)
+        for exchange in exchanges:
+            if windows.learn(exchange):
+                totals.count_cooldown(exchange, draft, self._labels)
 
     def _commit(self, draft: Draft, seq: int, priced: Mapping[str, Cost], windows: Windows) -> None:
         note = windows.dump()

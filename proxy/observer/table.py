@@ -175,25 +175,24 @@ class Draft:
         series.value = min(series.value + amount, _HIGHEST)  # type: ignore[operator, assignment]
 
     def observe(
-        self, instrument: Instrument, value: float | None, *labels: Label, exemplar: Exemplar | None = None
+        self,
+        instrument: Instrument,
+        values: Sequence[float | None],
+        *labels: Label,
+        origins: Sequence[Exemplar] | Mapping[int, Exemplar] | None = None,
     ) -> None:
-        """Put a value into a histogram; None is not observed."""
-        if value is None:
+        """Put values into a histogram, but not None. `origins` tells by place where a value comes from."""
+        known = [(place, value) for place, value in enumerate(values) if value is not None]
+        if not known:
             return
         series = self._one(instrument, labels)
-        bucket = bisect_left(instrument.buckets, value)
-        series.buckets[bucket] += 1
-        series.value = min(series.value + value, _HIGHEST)  # type: ignore[operator]
-        if exemplar is not None:
-            series.exemplars[bucket] = (value, exemplar)
-
-    def observe_all(self, instrument: Instrument, values: Sequence[float], *labels: Label) -> None:
-        """Put many values into a histogram."""
-        if values:
-            series, bounds = self._one(instrument, labels), instrument.buckets
-            for value in values:
-                series.buckets[bisect_left(bounds, value)] += 1
-            series.value += sum(values)  # type: ignore[operator]
+        buckets = [bisect_left(instrument.buckets, value) for _, value in known]
+        for bucket, number in Counter(buckets).items():
+            series.buckets[bucket] += number
+        series.value = min(sum([value for _, value in known], series.value), _HIGHEST)
+        if origins is not None:
+            for bucket, (place, value) in dict(zip(buckets, known, strict=True)).items():
+                series.exemplars[bucket] = (value, origins[place])
 
     def merge(self, instrument: Instrument, buckets: Iterable[int], total: float, *labels: Label) -> None:
         """Add counts that were put into the same buckets elsewhere."""

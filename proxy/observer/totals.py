@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from decimal import Decimal
+from functools import partial
+from itertools import chain
+from operator import attrgetter
+from typing import NamedTuple
 
 import msgspec
 
-from proxy.exchange import Exchange, Outcome, UsageSource
+from proxy.exchange import Exchange, Outcome, Usage, UsageSource
 from proxy.ledger.costs import Cost
 from proxy.names import metrics
 from proxy.observer import genai, trace
@@ -15,11 +21,19 @@ from proxy.observer.costs import billing
 from proxy.observer.failures import failures
 from proxy.observer.folding import STORING_FAILED
 from proxy.observer.labels import Labels, status_code, stream
-from proxy.observer.table import Draft, Exemplar
+from proxy.observer.table import Draft, Exemplar, Label
 
 WINDOW_REJECTED = "window_rejected"
 TOO_LARGE = "too_large"
 """Why a body is not kept whole; of all such reasons the only one that is counted from the record."""
+_REPORTED = (UsageSource.FINAL, UsageSource.PARTIAL)
+_SECOND = 1_000_000
+_PAUSES = [round(bound * _SECOND) for bound in metrics.GENAI_OUTPUT_CHUNK.buckets]
+_bucket_of_pause = partial(bisect_left, _PAUSES)
+_labelled = attrgetter(
+    *("endpoint", "model", "response_model", "stream", "status", "outcome", "operation", "provider"),
+    *("error_type", "usage_source"),
+)
 
 
 def begin(draft: Draft, endpoints: Iterable[str], labels: Labels) -> None:
@@ -33,26 +47,57 @@ def begin(draft: Draft, endpoints: Iterable[str], labels: Labels) -> None:
         labels.endpoint(endpoint)
 
 
-def count(
-    exchange: Exchange,
-    cost: Cost | None,
-    chunks: Sequence[tuple[int, float]],
-    draft: Draft,
-    labels: Labels,
-) -> None:
-    """Add one exchange. `chunks` are byte offset and milliseconds of each chunk of a stream."""
-    labels.learn(exchange)
-    exemplar = _exemplar(exchange)
-    _count_request(exchange, draft, labels, exemplar)
-    _count_failures(exchange, draft, labels)
-    if genai.operation_name(exchange.operation) is not None:
-        _count_model_call(exchange, chunks, draft, labels, exemplar)
-    if exchange.usage_source in (UsageSource.FINAL, UsageSource.PARTIAL) and exchange.usage.known:
-        _count_usage(exchange, cost, draft, labels)
+class Call(NamedTuple):
+    """A finished exchange, what it cost, and the microseconds from each chunk of a stream to the next."""
+
+    exchange: Exchange
+    cost: Cost | None
+    pauses: Sequence[int] = ()
+
+
+def count(calls: Iterable[Call], draft: Draft, labels: Labels) -> None:
+    """Add exchanges in the order in which they were committed; those with the same labels at once."""
+    alike: dict[tuple[object, ...], list[Call]] = {}
+    for call in calls:
+        if news := labels.news(call.exchange):
+            # What came before a model was let in does not count under its name.
+            _count_all(alike.values(), draft, labels)
+            alike = {}
+            labels.learn(news)
+        alike.setdefault(_kind(call.exchange), []).append(call)
+    _count_all(alike.values(), draft, labels)
+
+
+def _kind(exchange: Exchange) -> tuple[object, ...]:
+    """What is the same for exchanges with the same labels."""
+    last = exchange.attempts[-1] if exchange.attempts else None
+    address = (None, None) if last is None else (last.server_address, last.server_port)
+    return *_labelled(exchange), billing(exchange), *address
+
+
+def _count_all(groups: Iterable[Sequence[Call]], draft: Draft, labels: Labels) -> None:
+    for calls in groups:
+        first, exchanges = calls[0].exchange, [call.exchange for call in calls]
+        origins = _Origins(exchanges)
+        _count_requests(exchanges, draft, labels, origins)
+        if genai.operation_name(first.operation) is not None and first.attempts:
+            _count_model_calls(calls, draft, labels, origins)
+        if first.usage_source in _REPORTED:
+            _count_usage([call for call in calls if call.exchange.usage.known], draft, labels)
+        for exchange in exchanges:
+            _count_details(exchange, draft, labels)
+
+
+def _count_details(exchange: Exchange, draft: Draft, labels: Labels) -> None:
+    """What most exchanges do not have, and their keys."""
+    for failure in failures(exchange):
+        place = labels.error_type(failure.error_type), status_code(failure.status), labels.endpoint(exchange.endpoint)
+        draft.add(metrics.UPSTREAM_ERRORS, 1, *place)
     if TOO_LARGE in (exchange.request_capture, exchange.response_capture):
         draft.add(metrics.DROPPED, 1, TOO_LARGE)
-    for rule, times in redactions(exchange).items():
-        draft.add(metrics.REDACTIONS, times, rule)
+    if exchange.redactions:
+        for rule, times in redactions(exchange).items():
+            draft.add(metrics.REDACTIONS, times, rule)
     key = labels.key(exchange)
     if key is not None:
         draft.put(metrics.KEY_INFO, 1, key, exchange.group, exchange.organization)
@@ -71,78 +116,93 @@ def count_cooldown(exchange: Exchange, draft: Draft, labels: Labels) -> None:
     draft.add(metrics.COOLDOWNS, 1, labels.credential(exchange.credential), WINDOW_REJECTED)
 
 
-def _count_request(exchange: Exchange, draft: Draft, labels: Labels, exemplar: Exemplar) -> None:
-    endpoint, model = labels.endpoint(exchange.endpoint), labels.model(exchange.model)
-    outcome, streamed = str(exchange.outcome), stream(exchange.stream)
-    draft.add(
-        metrics.REQUEST_COUNT,
-        1,
-        *(endpoint, model, streamed, status_code(exchange.status), outcome, exchange.operation),
-    )
-    draft.observe(metrics.REQUEST_DURATION, exchange.duration_ms, endpoint, streamed, outcome, exemplar=exemplar)
-    draft.observe(metrics.REQUEST_TTFT, exchange.ttft_ms, endpoint, model, exemplar=exemplar)
-    draft.observe(metrics.REQUEST_OVERHEAD, exchange.overhead_ms, endpoint, model, exemplar=exemplar)
-    draft.observe(metrics.REQUEST_BODY_SIZE, exchange.request_bytes, endpoint, exemplar=exemplar)
-    draft.observe(metrics.RESPONSE_BODY_SIZE, exchange.response_bytes, endpoint, exemplar=exemplar)
-    if exchange.stream and exchange.outcome is Outcome.OK:
-        draft.observe(metrics.OUTPUT_RATE, exchange.output_rate, model, exemplar=exemplar)
-
-
-def _count_failures(exchange: Exchange, draft: Draft, labels: Labels) -> None:
-    endpoint = labels.endpoint(exchange.endpoint)
-    for failure in failures(exchange):
-        draft.add(
-            metrics.UPSTREAM_ERRORS, 1, labels.error_type(failure.error_type), status_code(failure.status), endpoint
-        )
-
-
-def _count_usage(exchange: Exchange, cost: Cost | None, draft: Draft, labels: Labels) -> None:
-    usage, endpoint, model = exchange.usage, labels.endpoint(exchange.endpoint), labels.model(exchange.model)
-    written_5m, written_1h = usage.cache_creation_5m_tokens or 0, usage.cache_creation_1h_tokens or 0
-    unsplit = max(0, (usage.cache_creation_tokens or 0) - written_5m - written_1h)
-    for instrument, tokens in (
-        (metrics.TOKENS_INPUT, usage.input_tokens),
-        (metrics.TOKENS_OUTPUT, usage.output_tokens),
-        (metrics.TOKENS_CACHE_READ, usage.cache_read_tokens),
-        (metrics.TOKENS_REASONING, usage.reasoning_tokens),
+def _count_requests(exchanges: Sequence[Exchange], draft: Draft, labels: Labels, origins: _Origins) -> None:
+    first = exchanges[0]
+    endpoint, model = labels.endpoint(first.endpoint), labels.model(first.model)
+    outcome, streamed = str(first.outcome), stream(first.stream)
+    place = endpoint, model, streamed, status_code(first.status), outcome, first.operation
+    draft.add(metrics.REQUEST_COUNT, len(exchanges), *place)
+    for instrument, values, where in (
+        (metrics.REQUEST_DURATION, [one.duration_ms for one in exchanges], (endpoint, streamed, outcome)),
+        (metrics.REQUEST_TTFT, [one.ttft_ms for one in exchanges], (endpoint, model)),
+        (metrics.REQUEST_OVERHEAD, [one.overhead_ms for one in exchanges], (endpoint, model)),
+        (metrics.REQUEST_BODY_SIZE, [one.request_bytes for one in exchanges], (endpoint,)),
+        (metrics.RESPONSE_BODY_SIZE, [one.response_bytes for one in exchanges], (endpoint,)),
     ):
-        if tokens is not None:
-            draft.add(instrument, tokens, endpoint, model)
-    for ttl, written in (("5m", written_5m), ("1h", written_1h), (None, unsplit)):
+        draft.observe(instrument, values, *where, origins=origins)
+    if first.stream and first.outcome is Outcome.OK:
+        draft.observe(metrics.OUTPUT_RATE, [one.output_rate for one in exchanges], model, origins=origins)
+
+
+def _count_usage(calls: Sequence[Call], draft: Draft, labels: Labels) -> None:
+    if not calls:
+        return
+    first, usages = calls[0].exchange, [call.exchange.usage for call in calls]
+    endpoint, model = labels.endpoint(first.endpoint), labels.model(first.model)
+    for instrument, tokens in (
+        (metrics.TOKENS_INPUT, [usage.input_tokens for usage in usages]),
+        (metrics.TOKENS_OUTPUT, [usage.output_tokens for usage in usages]),
+        (metrics.TOKENS_CACHE_READ, [usage.cache_read_tokens for usage in usages]),
+        (metrics.TOKENS_REASONING, [usage.reasoning_tokens for usage in usages]),
+    ):
+        told = [number for number in tokens if number is not None]
+        if told:
+            draft.add(instrument, sum(told), endpoint, model)
+    for ttl, written in zip(("5m", "1h", None), map(sum, zip(*map(_cache_written, usages), strict=True)), strict=True):
         if written:
             draft.add(metrics.TOKENS_CACHE_CREATION, written, endpoint, model, ttl)
-    if cost is not None:
-        draft.add(metrics.COST, cost.total_usd, endpoint, model, billing(exchange))
-    else:
-        draft.add(metrics.UNPRICED, 1, model)
+    costs = [call.cost.total_usd for call in calls if call.cost is not None]
+    if costs:
+        draft.add(metrics.COST, sum(costs, Decimal(0)), endpoint, model, billing(first))
+    if len(costs) < len(calls):
+        draft.add(metrics.UNPRICED, len(calls) - len(costs), model)
 
 
-def _count_model_call(
-    exchange: Exchange, chunks: Sequence[tuple[int, float]], draft: Draft, labels: Labels, exemplar: Exemplar
-) -> None:
-    if not exchange.attempts:
-        return
-    last = exchange.attempts[-1]
-    call = (
-        genai.operation_name(exchange.operation),
-        labels.provider(exchange.provider),
-        labels.model(exchange.model),
-        labels.model(exchange.response_model),
+def _cache_written(usage: Usage) -> tuple[int, int, int]:
+    """Tokens written for five minutes, for an hour, and for a time that was not told."""
+    written_5m, written_1h = usage.cache_creation_5m_tokens or 0, usage.cache_creation_1h_tokens or 0
+    return written_5m, written_1h, max(0, (usage.cache_creation_tokens or 0) - written_5m - written_1h)
+
+
+def _count_model_calls(calls: Sequence[Call], draft: Draft, labels: Labels, origins: _Origins) -> None:
+    first, exchanges = calls[0].exchange, [call.exchange for call in calls]
+    last = first.attempts[-1]
+    place = (
+        genai.operation_name(first.operation),
+        labels.provider(first.provider),
+        labels.model(first.model),
+        labels.model(first.response_model),
         labels.address(last.server_address),
         last.server_port,
     )
-    failed = labels.error_type(genai.error_type(exchange))
-    draft.observe(metrics.GENAI_DURATION, genai.duration_s(exchange), *call, failed, exemplar=exemplar)
-    draft.observe(metrics.GENAI_FIRST_CHUNK, genai.first_chunk_s(exchange), *call, exemplar=exemplar)
-    if exchange.stream:
-        gaps = [max(0.0, after - before) / 1000 for (_, before), (_, after) in pairwise(chunks)]
-        draft.observe_all(metrics.GENAI_OUTPUT_CHUNK, gaps, *call)
-    if exchange.usage_source in (UsageSource.FINAL, UsageSource.PARTIAL):
-        usage = exchange.usage
-        draft.observe(metrics.GENAI_TOKEN_USAGE, usage.input_tokens_total, *call, "input", exemplar=exemplar)
-        draft.observe(metrics.GENAI_TOKEN_USAGE, usage.output_tokens, *call, "output", exemplar=exemplar)
+    failed = labels.error_type(genai.error_type(first))
+    draft.observe(metrics.GENAI_DURATION, [*map(genai.duration_s, exchanges)], *place, failed, origins=origins)
+    if first.stream:
+        draft.observe(metrics.GENAI_FIRST_CHUNK, [*map(genai.first_chunk_s, exchanges)], *place, origins=origins)
+        _count_pauses([*chain.from_iterable(call.pauses for call in calls)], draft, place)
+    if first.usage_source in _REPORTED:
+        usages = [one.usage for one in exchanges]
+        total, output = [one.input_tokens_total for one in usages], [one.output_tokens for one in usages]
+        draft.observe(metrics.GENAI_TOKEN_USAGE, total, *place, "input", origins=origins)
+        draft.observe(metrics.GENAI_TOKEN_USAGE, output, *place, "output", origins=origins)
 
 
-def _exemplar(exchange: Exchange) -> Exemplar:
-    ended_ns = exchange.started_ns + round((exchange.duration_ms or 0) * 1_000_000)
-    return Exemplar(trace.trace_id(exchange), trace.span_id(exchange), ended_ns)
+def _count_pauses(pauses: Sequence[int], draft: Draft, place: Sequence[Label]) -> None:
+    if pauses:
+        found = Counter(map(_bucket_of_pause, pauses))
+        buckets = [found[bucket] for bucket in range(len(_PAUSES) + 1)]
+        draft.merge(metrics.GENAI_OUTPUT_CHUNK, buckets, sum(pauses) / _SECOND, *place)
+
+
+class _Origins(dict[int, Exemplar]):
+    """Where the values of exchanges come from, by place; made for the few that are shown."""
+
+    def __init__(self, exchanges: Sequence[Exchange]) -> None:
+        super().__init__()
+        self._exchanges = exchanges
+
+    def __missing__(self, place: int) -> Exemplar:
+        exchange = self._exchanges[place]
+        ended_ns = exchange.started_ns + round((exchange.duration_ms or 0) * 1_000_000)
+        origin = self[place] = Exemplar(trace.trace_id(exchange), trace.span_id(exchange), ended_ns)
+        return origin

@@ -149,6 +149,12 @@ def test_headers_and_chunks_of_an_unknown_exchange_are_empty(read: sqlite3.Conne
     assert queries.chunks(read, "px_") == []
 
 
+def test_pauses_between_chunks_are_read_of_many_exchanges_at_once(folder: Folder, read: sqlite3.Connection) -> None:
+    store(folder, finished(1), finished(2))
+    found = queries.pauses(read, [request_id(2), "px_", request_id(1)])
+    assert {key: list(pauses) for key, pauses in found.items()} == {request_id(1): [750], request_id(2): [750]}
+
+
 @pytest.mark.usefixtures("_twenty")
 def test_older_page_of_an_id_is_empty(read: sqlite3.Connection) -> None:
     assert queries.page(read, Filter(request_id="req_15"), request_id(15)) == []

@@ -14,6 +14,7 @@ from proxy.observer import totals
 from proxy.observer.cardinality import most_of_all, most_prometheus_series, most_series
 from proxy.observer.labels import Labels
 from proxy.observer.table import Table
+from proxy.observer.totals import Call
 from tests.observer.samples import exchange
 
 LIMIT = 40
@@ -27,7 +28,7 @@ def _made_up() -> Table:
         asked = replace(exchange(), model=f"model-{next(names)}", response_model=f"model-{next(names)}")
         one = replace(asked, key=f"key-{next(names)}", status=status, outcome=outcome, error_type=f"e{status}")
         draft = table.draft(1)
-        totals.count(one, None, (), draft, labels)
+        totals.count([Call(one, None)], draft, labels)
         table.commit(draft)
     return table
 

@@ -22,7 +22,7 @@ def series() -> list[Series]:
     draft = table.draft(STARTED)
     draft.add(metrics.COST, Decimal("0.3"), "default", "claude-sonnet-4-6", "free")
     draft.add(metrics.TOKENS_INPUT, 4, "default", None)
-    draft.observe(metrics.REQUEST_TTFT, 60.0, "default", "other", exemplar=Exemplar(10, 11, 12))
+    draft.observe(metrics.REQUEST_TTFT, [60.0], "default", "other", origins=[Exemplar(10, 11, 12)])
     draft.put(metrics.KEY_INFO, 1, "caller-ab", None, None)
     table.commit(draft)
     return table.snapshot()

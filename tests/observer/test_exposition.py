@@ -20,8 +20,8 @@ def small() -> list[Series]:
     table = Table()
     draft = table.draft(1)
     draft.add(metrics.UPSTREAM_ERRORS, 3, 'odd "type"\n', "429", "default")
-    draft.observe(metrics.LEDGER_COMMIT, 0.5, exemplar=Exemplar(1, 1, 1))
-    draft.observe(metrics.LEDGER_COMMIT, 400.0)
+    draft.observe(metrics.LEDGER_COMMIT, [0.5], origins=[Exemplar(1, 1, 1)])
+    draft.observe(metrics.LEDGER_COMMIT, [400.0])
     table.commit(draft)
     return table.snapshot()
 

@@ -17,11 +17,11 @@ def labels(table: Table | None = None) -> Labels:
 
 def test_a_model_counts_under_its_name_once_it_has_answered() -> None:
     ours = labels()
-    ours.learn(refused())
+    assert ours.news(refused()) == []
     assert ours.model("claude-sonnet-4-6") == "other"
-    ours.learn(exchange())
+    ours.learn(ours.news(exchange()))
     assert ours.model("claude-sonnet-4-6") == "claude-sonnet-4-6"
-    ours.learn(replace(exchange(), model="made-up"))
+    assert ours.news(replace(exchange(), model="made-up")) == []
     assert ours.model("made-up") == "other"
     assert ours.model(None) is None
 
@@ -29,7 +29,7 @@ def test_a_model_counts_under_its_name_once_it_has_answered() -> None:
 def test_there_are_at_most_a_hundred_models() -> None:
     ours = labels()
     for number in range(300):
-        ours.learn(replace(exchange(), model=f"claude-{number}", response_model=None))
+        ours.learn(ours.news(replace(exchange(), model=f"claude-{number}", response_model=None)))
     assert sum(ours.model(f"claude-{number}") != "other" for number in range(300)) == 100
 
 

@@ -37,7 +37,7 @@ class Source:
         self.clock += 1_000_000_000
         draft = self.table.draft(self.clock)
         draft.add(metrics.UNPRICED, number, "other")
-        draft.observe(metrics.REQUEST_TTFT, 60.0, "default", "other", exemplar=Exemplar(number, 1, self.clock))
+        draft.observe(metrics.REQUEST_TTFT, [60.0], "default", "other", origins=[Exemplar(number, 1, self.clock)])
         self.table.commit(draft)
 
     def now(self) -> int:
@@ -189,7 +189,7 @@ def test_more_than_a_request_holds_goes_in_several(tmp_path: Path) -> None:
         origin = Exemplar(2**128 - 1, 2**64 - 1, source.clock)
         for seconds in (*metrics.GENAI_DURATION.buckets, 1e9):
             labels = ("chat", LONGEST_NAME, model, model, LONGEST_NAME, 65_535, LONGEST_NAME)
-            draft.observe(metrics.GENAI_DURATION, seconds, *labels, exemplar=origin)
+            draft.observe(metrics.GENAI_DURATION, [seconds], *labels, origins=[origin])
         draft.add(metrics.UNPRICED, 1, model)
     source.table.commit(draft)
     with receiver() as one:

@@ -38,9 +38,8 @@ def test_a_draft_counts_only_when_committed() -> None:
 def test_a_value_on_a_bound_is_in_the_bucket_below() -> None:
     one = Table()
     draft = one.draft(1)
-    for value in (0.25, 0.26, 250, 251):
-        draft.observe(metrics.LEDGER_COMMIT, value)
-    draft.observe(metrics.LEDGER_COMMIT, None)
+    draft.observe(metrics.LEDGER_COMMIT, [0.25, 0.26, 250, None, 251])
+    draft.observe(metrics.LEDGER_COMMIT, [None])
     one.commit(draft)
     assert shown(one) == [("proxy.ledger.commit_ms", {}, 501.51, [1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 1])]
 
@@ -48,8 +47,9 @@ def test_a_value_on_a_bound_is_in_the_bucket_below() -> None:
 def test_the_latest_exemplar_of_a_bucket_stays() -> None:
     one = Table()
     draft = one.draft(1)
-    for value, trace_id in ((1.0, 10), (0.9, 11), (600.0, 12)):
-        draft.observe(metrics.LEDGER_COMMIT, value, exemplar=Exemplar(trace_id, 1, 1))
+    origins = [Exemplar(trace_id, 1, 1) for trace_id in (10, 11, 12)]
+    draft.observe(metrics.LEDGER_COMMIT, [0.8], origins=[Exemplar(9, 1, 1)])
+    draft.observe(metrics.LEDGER_COMMIT, [1.0, 0.9, 600.0], origins=origins)
     one.commit(draft)
     assert one.snapshot()[0].exemplars == {2: (0.9, Exemplar(11, 1, 1)), 10: (600.0, Exemplar(12, 1, 1))}
 
@@ -59,7 +59,7 @@ def test_made_up_counts_end_where_the_ledger_does(tmp_path: Path) -> None:
     for _ in range(2):
         draft = one.draft(1)
         draft.add(metrics.TOKENS_INPUT, 2**63 - 1, "default", None)
-        draft.observe(metrics.REQUEST_BODY_SIZE, 2**63 - 1, "default")
+        draft.observe(metrics.REQUEST_BODY_SIZE, [2**63 - 1], "default")
         with closing(writer(ledger(tmp_path).ledger)) as conn, transaction(conn):
             table.save(conn, draft)
         one.commit(draft)
@@ -89,7 +89,7 @@ def test_the_ledger_gives_back_what_it_was_given(tmp_path: Path) -> None:
     draft.add(metrics.COST, Decimal("0.1"), "default", "claude-sonnet-4-6", "free")
     draft.add(metrics.COST, Decimal("0.2"), "default", "claude-sonnet-4-6", "free")
     draft.add(metrics.TOKENS_INPUT, 2**60, "default", None)
-    draft.observe(metrics.GENAI_DURATION, 1.5, "chat", "anthropic", None, None, "api.anthropic.com", 443, None)
+    draft.observe(metrics.GENAI_DURATION, [1.5], "chat", "anthropic", None, None, "api.anthropic.com", 443, None)
     draft.put(metrics.KEY_INFO, 1, "caller-ab", None, "acme")
     one.commit(draft)
     with closing(writer(ledger(tmp_path).ledger)) as conn:

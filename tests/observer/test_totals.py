@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -14,20 +13,22 @@ from proxy.observer import totals
 from proxy.observer.costs import cost_of
 from proxy.observer.labels import Labels
 from proxy.observer.table import Table
+from proxy.observer.totals import Call
 from proxy.pricing import PriceTable
 from tests.observer.samples import attempt, exchange, refused, request_id
 
 PRICES = PriceTable()
-CHUNKS = ((0, 105.0), (300, 405.0), (600, 905.0))
+PAUSES = (250_000, 500_000)
 Shown = dict[str, list[tuple[dict[str, str | int | float], object]]]
 
 
-def counted(*exchanges: Exchange, chunks: Sequence[tuple[int, float]] = CHUNKS) -> Table:
+def counted(*exchanges: Exchange, at_once: bool = False) -> Table:
     table = Table()
     labels = Labels(table, PRICES.knows)
-    for one in exchanges:
+    calls = [Call(one, cost_of(one, PRICES), PAUSES) for one in exchanges]
+    for group in [calls] if at_once else [[call] for call in calls]:
         draft = table.draft(1)
-        totals.count(one, cost_of(one, PRICES), chunks, draft, labels)
+        totals.count(group, draft, labels)
         table.commit(draft)
     return table
 
@@ -69,7 +70,7 @@ def test_a_success_feeds_every_instrument_it_can() -> None:
         "proxy.key.info": [({"key": "caller-abcdefgh", "organization": "acme"}, 1)],
         "gen_ai.client.operation.duration": [(genai, (1, 2.0))],
         "gen_ai.client.operation.time_to_first_chunk": [(genai, (1, 0.1))],
-        "gen_ai.client.operation.time_per_output_chunk": [(genai, (2, 0.8))],
+        "gen_ai.client.operation.time_per_output_chunk": [(genai, (2, 0.75))],
         "gen_ai.client.token.usage": [
             ({**genai, "gen_ai.token.type": "input"}, (1, 19_504)),
             ({**genai, "gen_ai.token.type": "output"}, (1, 24)),
@@ -215,3 +216,19 @@ def test_masked_secrets_are_counted_by_rule() -> None:
     told = ['{"caller": 2, "github": 1}', '{"caller": 3}', None, "no JSON", '{"x": "y"}']
     table = counted(*(replace(exchange(), redactions=redactions) for redactions in told))
     assert shown(table)["proxy.capture.redactions"] == [({"rule": "caller"}, 5), ({"rule": "github"}, 1)]
+
+
+def test_it_does_not_matter_which_calls_are_counted_at_once() -> None:
+    """A model that is let in by the way counts under its name from that call on."""
+    streamed = [
+        replace(exchange(number), duration_ms=float(number % 7), stream=number % 3 == 0) for number in range(60)
+    ]
+    early = [replace(refused(), key="caller-new"), replace(exchange(), model="claude-haiku-4-5"), replace(refused(61))]
+    odd = [replace(one, parameters=None, usage=Usage(input_tokens=one.status)) for one in (refused(), exchange())]
+    late = [replace(refused(), model="claude-haiku-4-5"), Exchange("px_1", "p", 1, "GET", "/", "default", Outcome.OK)]
+    calls = [*early, *streamed, *odd, *late, replace(exchange(), outcome=Outcome.TRUNCATED, attempts=())]
+    together, alone = counted(*calls, at_once=True), counted(*calls)
+    assert shown(together) == shown(alone)
+    assert [one.buckets for one in together.snapshot()] == [one.buckets for one in alone.snapshot()]
+    latest = next(one for one in together.snapshot() if one.instrument is metrics.REQUEST_TTFT)
+    assert {value for value, _ in latest.exemplars.values()} == {400.0}
