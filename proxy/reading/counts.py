@@ -13,28 +13,22 @@ Path = tuple[str, ...]
 
 
 def count_at(frame: Json, path: Path, problems: Problems) -> int | None:
-    """Return the token count at a path; None when there is none, which is a problem if something else stands there."""
-    value = _at(frame, path)
-    count = _count(value)
-    if count is None and value is not None:
-        problems.note(f"usage.{'.'.join(path)} is not a count")
-    return count
+    """Return the token count at a path; None when there is none, which is a problem if something else stands there.
+
+    Whole numbers written as floats are taken.
+    """
+    value = frame
+    for name in path:
+        value = value.get(name) if type(value) is dict else None
+    if value is None or (type(value) is int and 0 <= value <= MAX_COUNT):
+        return value
+    if isinstance(value, float) and 0 <= value <= MAX_COUNT and value == int(value):
+        return int(value)
+    problems.note(f"usage.{'.'.join(path)} is not a count")
+    return None
 
 
 def raw_json(frame: dict[str, Json]) -> str | None:
     """Return a usage object as JSON; None for an empty one and for one that is too large to keep."""
     text = compact(frame) if frame else None
     return None if text is None or len(text) > MAX_RAW_BYTES else text
-
-
-def _at(frame: Json, path: Path) -> Json:
-    for name in path:
-        frame = frame.get(name) if isinstance(frame, dict) else None
-    return frame
-
-
-def _count(value: Json) -> int | None:
-    """Return a token count; whole numbers written as floats are taken."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_COUNT:
-        return None
-    return int(value) if value == int(value) else None

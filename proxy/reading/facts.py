@@ -53,7 +53,7 @@ class PromptFacts(msgspec.Struct, frozen=True):
 
 def word(value: Json) -> str | None:
     """Return a short string as it is, and None for everything else."""
-    return value if isinstance(value, str) and 0 < len(value) <= MAX_WORD_CHARS else None
+    return value if type(value) is str and 0 < len(value) <= MAX_WORD_CHARS else None
 
 
 def trusted(usage: Usage, *, complete: bool | None) -> UsageSource:

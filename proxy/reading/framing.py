@@ -57,7 +57,7 @@ class Framing:
         self._content_type = content_type
         self._content_encoding = content_encoding
         self._limit = limit
-        encoded = is_encoded(content_encoding)
+        encoded = is_encoded(content_encoding or None)
         self._deferred = encoded and not says_stream(content_type)
         self._decoder: Decoder | None = decoder(content_encoding) if encoded and not self._deferred else None
         self._error: str | None = None

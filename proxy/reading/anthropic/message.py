@@ -12,7 +12,7 @@ import msgspec
 
 from proxy.reading.anthropic.content import Content
 from proxy.reading.anthropic.usage import UsageFrames
-from proxy.reading.errors import ErrorFacts, error_facts
+from proxy.reading.errors import error_facts
 from proxy.reading.facts import ResponseFacts, trusted, word
 from proxy.reading.jsontext import Json, Unreadable, parse, shaped
 from proxy.reading.problems import Problems
@@ -116,16 +116,16 @@ class MessageMeaning:
     def facts(self) -> ResponseFacts:
         """Return what is known of the answer."""
         usage = self._usage.usage()
-        error = error_facts(self._error) if self._error is not None else ErrorFacts("")
+        error = None if self._error is None else error_facts(self._error)
         return ResponseFacts(
             model=self._word("model"),
             message_id=self._word("id"),
             usage=usage,
             usage_source=trusted(usage, complete=self._complete),
             finish_reason=self._word("stop_reason"),
-            error_type=error.type or None,
-            error_message=error.message,
-            upstream_request_id=error.request_id,
+            error_type=error.type if error else None,
+            error_message=error.message if error else None,
+            upstream_request_id=error.request_id if error else None,
             first_token_ms=self._first_token_ms,
             complete=self._complete,
             parse_error=self.problems.summary(),

@@ -20,6 +20,7 @@ _COUNTS = {
     "web_search_requests": ("server_tool_use", "web_search_requests"),
     "web_fetch_requests": ("server_tool_use", "web_fetch_requests"),
 }
+_PARTS = ("cache_creation_5m_tokens", "cache_creation_1h_tokens")
 _NAMES = ("service_tier", "speed", "inference_geo")
 
 
@@ -43,17 +44,18 @@ class UsageFrames:
         if not isinstance(frame, dict):
             self._problems.note("usage is not an object")
             return
-        _merge(self.raw, frame)
+        if self.raw or len(frame) > MAX_FIELDS:
+            _merge(self.raw, frame)
+        else:
+            self.raw = dict(frame)
         for name, path in _COUNTS.items():
-            count = count_at(frame, path, self._problems) if path[0] in frame else None
-            if count is not None:
-                self._counts[name] = count
+            if path[0] in frame:
+                count = count_at(frame, path, self._problems)
+                if count is not None:
+                    self._counts[name] = count
         for name in _NAMES:
-            word = frame.get(name)
-            if isinstance(word, str) and len(word) <= 100:
-                self._names[name] = word
-            elif word is not None:
-                self._problems.note(f"usage.{name} is not a name")
+            if name in frame:
+                self._name(name, frame[name])
 
     def usage(self) -> Usage:
         """Return what is known now.
@@ -61,14 +63,12 @@ class UsageFrames:
         The 5m and 1h parts are None when they do not add up to the cache writes: then a later frame has replaced the
         sum, and its parts are not known.
         """
-        counts: dict[str, int | None] = {name: self._counts.get(name) for name in _COUNTS}
-        parts = [counts["cache_creation_5m_tokens"], counts["cache_creation_1h_tokens"]]
-        if any(part is not None for part in parts):
-            total = sum(part or 0 for part in parts)
-            if counts["cache_creation_tokens"] is None:
-                counts["cache_creation_tokens"] = total
-            elif counts["cache_creation_tokens"] != total:
-                counts["cache_creation_5m_tokens"] = counts["cache_creation_1h_tokens"] = None
+        counts = dict(self._counts)
+        parts = [counts[name] for name in _PARTS if name in counts]
+        if parts:
+            total = sum(parts)
+            if counts.setdefault("cache_creation_tokens", total) != total:
+                counts = {name: count for name, count in counts.items() if name not in _PARTS}
         return Usage(
             **counts,
             service_tier=self._names.get("service_tier"),
@@ -76,6 +76,12 @@ class UsageFrames:
             inference_geo=self._names.get("inference_geo"),
             usage_raw=raw_json(self.raw),
         )
+
+    def _name(self, name: str, value: Json) -> None:
+        if isinstance(value, str) and len(value) <= 100:
+            self._names[name] = value
+        elif value is not None:
+            self._problems.note(f"usage.{name} is not a name")
 
 
 def _merge(known: dict[str, Json], later: dict[str, Json], depth: int = 1) -> None:

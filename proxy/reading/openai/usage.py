@@ -36,7 +36,7 @@ def usage_of(frame: Json, problems: Problems, *, service_tier: Json = None, tool
         raw = dict(frame)
     elif frame is not None:
         problems.note("usage is not an object")
-    total, read, written = (_first(raw, paths, problems) for paths in (_INPUT, _READ, _WRITTEN))
+    total, read, written = [_first(raw, paths, problems) for paths in (_INPUT, _READ, _WRITTEN)]
     uncached = None if total is None else total - (read or 0) - (written or 0)
     if uncached is not None and uncached < 0:
         problems.note("usage counts more cached tokens than input")
@@ -56,5 +56,9 @@ def usage_of(frame: Json, problems: Problems, *, service_tier: Json = None, tool
 
 
 def _first(frame: dict[str, Json], paths: tuple[Path, ...], problems: Problems) -> int | None:
-    counts = (count_at(frame, path, problems) for path in paths)
-    return next((count for count in counts if count is not None), None)
+    for path in paths:
+        if path[0] in frame:
+            count = count_at(frame, path, problems)
+            if count is not None:
+                return count
+    return None
