@@ -52,6 +52,8 @@ class _Lists(msgspec.Struct):
 def images_in(messages: Sequence[Message]) -> int:
     """How many image blocks there are, those inside tool results included."""
     lists = [part for one in messages for part in (one.content, one.output) if type(part) is list]
+    if not lists:
+        return 0
     blocks: list[Block] = list(chain.from_iterable(lists))
     return sum([(block.type in _IMAGES) + images(block.content, 0) for block in blocks])
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import msgspec
 
 from proxy.exchange import Usage, UsageSource
-from proxy.reading.jsontext import Json
 
 MAX_WORD_CHARS = 200
 MAX_MESSAGE_CHARS = 4096
@@ -51,7 +50,7 @@ class PromptFacts(msgspec.Struct, frozen=True):
     """`metadata.user_id`."""
 
 
-def word(value: Json) -> str | None:
+def word(value: object) -> str | None:
     """Return a short string as it is, and None for everything else."""
     return value if type(value) is str and 0 < len(value) <= MAX_WORD_CHARS else None
 

@@ -10,6 +10,7 @@ import msgspec
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 Shape = TypeVar("Shape")
 
+_ANYTHING = cast("type[Json]", object)
 _BOM = b"\xef\xbb\xbf"
 _BEGINNINGS = b'{["-0123456789tfn'
 """What a JSON text can begin with."""
@@ -34,7 +35,7 @@ def parse(data: bytes) -> Json:
     Half surrogate pairs and invalid UTF-8 become U+FFFD. Raises Unreadable for everything else that is not JSON,
     for NaN, for numbers that no float or 64-bit integer holds and for nesting beyond the interpreter's limit.
     """
-    return cast(Json, shaped(data, object))
+    return shaped(data, _ANYTHING)
 
 
 def shaped(data: bytes | msgspec.Raw, shape: type[Shape]) -> Shape:

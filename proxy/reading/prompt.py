@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from operator import attrgetter
-from typing import cast
 
 import msgspec
 
@@ -116,7 +115,7 @@ def prompt_facts(body: bytes, problems: Problems, *, counted: bool, turn: Turn |
     if len(body) > _DENSE_ABOVE_BYTES and body.count(b"{") * _DENSE_BYTES_PER_OBJECT > len(body):
         raise Unreadable("too many objects to read")
     fields = (_usual(body) if counted else None) or shaped(body, _Body)
-    model = word(cast(Json, fields.model))
+    model = word(fields.model)
     if fields.model is not None and model is None:
         problems.note("model is not a name")
     user_id = fields.metadata.get("user_id") if isinstance(fields.metadata, dict) else None
