@@ -13,7 +13,11 @@ MAX_DECODED_BYTES = 64 * 1024 * 1024
 MAX_RATIO = 200
 """Event streams reach about 30; what passes this after the first MiB is a decompression bomb."""
 FREE_BYTES = 1024 * 1024
+CUT = "the encoded body ends early"
+"""What a body lacks that was read as far as it goes."""
 _SLICE = 4096
+_UNSAID = {"gzip": True, "zstd": True, "deflate": False, "br": False}
+"""Whether a coding begins with a mark of its own; in the others, any bytes may decode to a little text by chance."""
 _CODECS: dict[str, type[Codec]] = {
     "gzip": Gzip,
     "x-gzip": Gzip,
@@ -57,7 +61,7 @@ class Decoder:
     def finish(self) -> None:
         """Say that the body is over: sets `error` when it ended in the middle."""
         if self._codec is not None and self.error is None and self._read and not self._codec.at_end:
-            self.error = "the encoded body ends early"
+            self.error = CUT
 
     def _decoded(self, codec: Codec, piece: bytes) -> bytes:
         self._read += len(piece)
@@ -103,6 +107,31 @@ def encode(data: bytes, content_encoding: str | None) -> bytes:
     codings = _codings(content_encoding)
     codec = _CODECS.get(codings[0]) if len(codings) == 1 else None
     return data if codec is None else codec.encoded(data)
+
+
+def is_text(data: bytes) -> bool:
+    """Whether a body begins as UTF-8 text does."""
+    head = data[:_SLICE]
+    if head.isascii():
+        return True
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data" and error.start > len(head) - 4
+    return True
+
+
+def is_compressed(data: bytes) -> bool:
+    """Whether what seems to be no text is text in a content coding."""
+    if is_text(data):
+        return False
+    return any(_hides_text(coding, marked, data[:_SLICE]) for coding, marked in _UNSAID.items())
+
+
+def _hides_text(coding: str, marked: bool, head: bytes) -> bool:
+    whole = decoder(coding)
+    made = whole.feed(head)
+    return whole.error is None and is_text(made) and (marked or len(made) > len(head))
 
 
 def is_encoded(content_encoding: str | None) -> bool:

@@ -5,35 +5,36 @@ A mask is `***`, the last four characters of a long secret, and a salted hash; i
 
 from __future__ import annotations
 
+import json
 import re
-from base64 import b64encode
+import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import islice
-from typing import NamedTuple
-from urllib.parse import quote, unquote_plus
+from itertools import islice, takewhile
+from urllib.parse import unquote_plus
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 
 from proxy.exchange import Headers
 from proxy.reading.caller import bare, digest, is_credential, is_secret_parameter
-from proxy.reading.encodings import decode, encode, is_encoded
-from proxy.reading.redact_scan import MOST_TORN, WORD, Scanner, together
+from proxy.reading.encodings import CUT, decode, encode, is_compressed, is_encoded, is_text
+from proxy.reading.redact_again import MOST_KEPT, again
+from proxy.reading.redact_escapes import unescaped, whole_escapes
+from proxy.reading.redact_forms import MIN_SECRET_CHARS, forms
+from proxy.reading.redact_scan import MOST_TORN, REACH, WORD, Scanner, Unsearchable, together
+from proxy.reading.redact_spans import CALLER, Masked, Span, in_tokens, masked
 from proxy.reading.redact_stream import cuts, deltas
 from proxy.reading.turns import Turn
 
-CALLER = "caller"
-"""The rule by which a caller's own credential is masked outside its header."""
 TORN = "torn"
 """The rule by which the beginning of a secret is removed where a body breaks off inside it."""
-MIN_SECRET_CHARS = 8
-"""Shorter values turn up by chance; masking those would damage what is stored."""
 MIN_SHORT_CHARS = 4
 """From here on a value with letters and digits is masked where it stands alone, as a word."""
 _MIN_HIDDEN_CHARS = 12
 _QUICKLY_MADE = Implementation.NoncontiguousNFA
-_AROUND = 2 * MIN_SECRET_CHARS
+_BEFORE = 64
+"""Bytes that a search may look back at."""
 _KEPT_HEADERS, _KEPT_QUERIES, _KEPT_CHARS = 128, 16, 512
 """Most headers of a caller are the same from request to request; their masked form is kept when it is short."""
 _PARAMETER = re.compile("[^&;]+")
@@ -46,27 +47,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.-]{4}")
 _SHORT = re.compile(r"(?=.*[A-Za-z_-])(?=.*\d).*", re.DOTALL)
 
 
-_Field = tuple[str, str]
-_MaskedField = tuple[_Field, dict[str, int]]
+Field = tuple[str, str]
+_MaskedField = tuple[Field, dict[str, int]]
 """A header field as it is stored, and how often each rule found something in it."""
-
-
-class Masked(NamedTuple):
-    """Bytes without their secrets."""
-
-    data: bytes
-    found: dict[str, int]
-    """How often each rule found something; empty when the bytes are as they were."""
-    edits: tuple[tuple[int, int, int], ...] | None = ()
-    """What was replaced: start, end, length of the mask, in order; None where the whole is encoded anew."""
-
-
-class _Span(NamedTuple):
-    start: int
-    end: int
-    mask: bytes
-    rule: str
-    """Empty for what continues a secret that is counted already."""
 
 
 class Redactor:
@@ -78,12 +61,12 @@ class Redactor:
         self._scanner = scanner
         self._masks: dict[bytes, bytes] = {}
         self._words: list[tuple[re.Pattern[bytes], bytes]] = []
-        self._kept: dict[_Field, _MaskedField] = {}
+        self._kept: dict[Field, _MaskedField] = {}
         self._kept_query = lru_cache(_KEPT_QUERIES)(self._query)
         for secret in sorted(secrets, key=len, reverse=True):
             mask = self.mask(secret).encode()
             if len(secret) >= MIN_SECRET_CHARS:
-                self._masks.update((form, mask) for form in _forms(secret))
+                self._masks.update((form, mask) for form in forms(secret))
             elif len(secret) >= MIN_SHORT_CHARS and _SHORT.fullmatch(secret):
                 word = re.escape(secret.encode("utf-8", "surrogateescape"))
                 self._words.append((re.compile(rb"(?<![A-Za-z0-9])" + word + rb"(?![A-Za-z0-9])"), mask))
@@ -99,32 +82,50 @@ class Redactor:
 
     def headers(self, headers: Headers, found: Counter[str] | None = None) -> Headers:
         """Mask credentials whole (but for the scheme) and the secrets inside all other values, counted in `found`."""
-        new = [field for field in headers if field not in self._kept]
+        kept = self._kept
+        new = [field for field in headers if field not in kept]
+        looked_at = self._looked_at(new) if new else {}
+        masked = [kept.get(field) or looked_at[field] for field in headers]
         if new:
-            looked_at = self._looked_at(new)
-            masked = [self._kept.get(field) or looked_at[field] for field in headers]
-            self._keep(looked_at)
-        else:
-            masked = [self._kept[field] for field in headers]
-        for _, rules in masked:
-            if rules and found is not None:
-                found.update(rules)
+            self._keep(looked_at, headers)
+        if found is not None:
+            for _, rules in masked:
+                if rules:
+                    found.update(rules)
         return tuple([field for field, _ in masked])
 
-    def _looked_at(self, headers: Sequence[_Field]) -> dict[_Field, _MaskedField]:
-        """What becomes of header fields; one by one only where there is something in any of them."""
-        plain = [field for field in headers if not is_credential(field[0])]
-        texts = together([text for field in plain for text in field]).encode("utf-8", "surrogateescape")
-        if not (self._scanner and self._scanner.ruled) and not self._spans(texts):
-            clean: dict[_Field, _MaskedField] = {field: (field, {}) for field in plain}
-            return clean | {field: self._header(*field) for field in headers if field not in clean}
-        return {field: self._header(*field) for field in headers}
+    def look(self, fields: Iterable[Field], texts: Iterable[str]) -> bool:
+        """Search header fields and other texts at once; whether the texts are clean.
 
-    def _keep(self, looked_at: Mapping[_Field, _MaskedField]) -> None:
-        short = {field: each for field, each in looked_at.items() if len(field[0]) + len(field[1]) <= _KEPT_CHARS}
-        for field in list(islice(self._kept, max(0, len(self._kept) + len(short) - _KEPT_HEADERS))):
-            del self._kept[field]
-        self._kept.update(islice(short.items(), _KEPT_HEADERS))
+        Where nothing is in any of them, no field has to be looked at again.
+        """
+        present = list(fields)
+        looked_at = self._unless_found([field for field in present if field not in self._kept], texts)
+        if looked_at is None:
+            return False
+        self._keep(looked_at, present)
+        return True
+
+    def _looked_at(self, headers: Sequence[Field]) -> dict[Field, _MaskedField]:
+        """What becomes of header fields; one by one only where there is something in any of them."""
+        return self._unless_found(headers, ()) or {field: self._header(*field) for field in headers}
+
+    def _unless_found(self, headers: Sequence[Field], texts: Iterable[str]) -> dict[Field, _MaskedField] | None:
+        """What becomes of header fields where only credentials have to be masked; None where there is anything else."""
+        plain = [field for field in headers if not is_credential(field[0])]
+        joined = together([*texts, *[text for field in plain for text in field]]).encode("utf-8", "surrogateescape")
+        if (self._scanner and self._scanner.ruled) or self._spans(joined):
+            return None
+        clean: dict[Field, _MaskedField] = {field: (field, {}) for field in plain}
+        return clean | {field: self._header(*field) for field in headers if field not in clean}
+
+    def _keep(self, looked_at: Mapping[Field, _MaskedField], present: Iterable[Field]) -> None:
+        """Keep what is short; when that gets too much, only what is present, which the next request will have too."""
+        if len(self._kept) + len(looked_at) > _KEPT_HEADERS:
+            again = {field: self._kept[field] for field in present if field in self._kept}
+            self._kept = dict(islice(again.items(), max(0, _KEPT_HEADERS - len(looked_at))))
+        short = [(field, made) for field, made in looked_at.items() if len(field[0]) + len(field[1]) <= _KEPT_CHARS]
+        self._kept.update(short[:_KEPT_HEADERS])
 
     def query(self, query: str, found: Counter[str] | None = None) -> str:
         """Mask the values of parameters that name a secret, and the secrets inside all others."""
@@ -135,64 +136,88 @@ class Redactor:
 
     def text(self, text: str, found: Counter[str] | None = None) -> str:
         """Mask the secrets in a short text, such as a path or an error message."""
-        masked = self._masked(text.encode("utf-8", "surrogateescape"))
-        if not masked.found:
+        data = text.encode("utf-8", "surrogateescape")
+        made = masked(data, self._spans(data))
+        if not made.found:
             return text
         if found is not None:
-            found.update(masked.found)
-        return masked.data.decode("utf-8", "surrogateescape")
+            found.update(made.found)
+        return made.data.decode("utf-8", "surrogateescape")
+
+    def document(self, text: str) -> str | None:
+        """As `text`; JSON stays JSON, in which a number that holds a secret is a string then; None where it cannot."""
+        plain = self.text(text)
+        if plain is text or _is_json(plain) or not _is_json(text):
+            return plain
+        data = text.encode("utf-8", "surrogateescape")
+        within = masked(data, list(in_tokens(data, self._spans(data)))).data.decode("utf-8", "surrogateescape")
+        return within if _is_json(within) else None
 
     def body(
         self, data: bytes, content_encoding: str | None = None, *, torn: bool = False, turn: Turn | None = None
     ) -> Masked:
         """Return a whole body with its secrets masked; `torn`: it breaks off, perhaps inside a secret.
 
-        `turn` is what is known of it: where the one before was clean, only what differs is looked at.
+        `turn` is what is known of it: only what differs from the one before is looked at.
 
-        An encoded body is looked at decoded, as far as that is possible, and encoded again if something was masked;
-        what is not of its coding is looked at as it is. Raises redact_scan.TooSlow.
+        An encoded body is looked at decoded, and encoded again if something was masked. Raises Unsearchable where it
+        is of no coding that is known or not of the one that it names, unless it is text as it is.
         """
-        if not is_encoded(content_encoding):
-            if turn is None or torn:
-                return self._body(data, torn)
-            masked = Masked(data, {}) if self._still_clean(data, turn) else self._masked(data)
-            turn.clean_for = None if masked.found else self
-            return masked
-        decoded = decode(data, content_encoding)
-        inside = self._body(decoded.data, torn)
-        if inside.found:
-            return Masked(encode(inside.data, content_encoding), inside.found, None)
-        return self._body(data, torn) if decoded.error is not None else Masked(data, {})
+        if is_encoded(content_encoding):
+            decoded = decode(data, content_encoding)
+            if decoded.error in (None, CUT) and not is_compressed(decoded.data):
+                inside = self._body(decoded.data, torn)
+                return (
+                    Masked(encode(inside.data, content_encoding), inside.found, None)
+                    if inside.found
+                    else Masked(data, {})
+                )
+            if not is_text(data):
+                raise Unsearchable(decoded.error or "encoded twice")
+        elif is_compressed(data):
+            raise Unsearchable("compressed, which no header says")
+        if turn is None or torn:
+            return self._body(data, torn)
+        spans = self._in_turn(turn)
+        turn.searched = (self, spans) if len(spans) <= MOST_KEPT else None
+        return masked(data, spans)
 
     def whole_words(self, data: bytes) -> bytes:
         """Return the head of a body without the word that its limit cut, which may be a part of any secret."""
         tail = data[-MOST_TORN:]
         return data[: len(data) - len(tail) + len(tail.rstrip(WORD))]
 
-    def _still_clean(self, data: bytes, turn: Turn) -> bool:
-        """Whether nothing can be in a body because nothing was in the one before, nor in what differs."""
-        if turn.before is None or turn.before.clean_for is not self:
-            return False
-        start, end = turn.start, turn.end
-        return not (
-            self._own_in(data[max(0, start - self._longest) : end + self._longest])
-            or any(word.search(data[max(0, start - _AROUND) : end + _AROUND]) for word, _ in self._words)
-            or (self._scanner is not None and self._scanner.again(data, start, end))
-        )
+    def _in_turn(self, turn: Turn) -> list[Span]:
+        """What is found in a body, of which only what differs from the one before is looked at."""
+        if turn.before is None or turn.before.searched is None or turn.before.searched[0] is not self:
+            return self._spans(turn.body)
+        low, high, known = again(turn, turn.before.searched[1], self._longest)
+        new = self._spans(turn.body, low, high)
+        return self._spans(turn.body) if any(span.end > high for span in new) else known + new
 
     def _body(self, data: bytes, torn: bool) -> Masked:
-        masked = self._masked(data, self._across_deltas(data))
-        behind = len(data) - (masked.edits[-1][1] if masked.edits else 0)
-        length = min(self._torn(masked.data), behind) if torn else 0
+        made = masked(data, [*self._across_deltas(data), *self._spans(data)])
+        behind = len(data) - (made.edits[-1][1] if made.edits else 0)
+        length = min(self._torn(made.data), behind) if torn else 0
         if length:
-            found = Counter(masked.found)
+            found = Counter(made.found)
             found[TORN] += 1
-            edits = (*(masked.edits or ()), (len(data) - length, len(data), 0))
-            return Masked(masked.data[:-length], dict(found), edits)
-        return masked
+            edits = (*(made.edits or ()), (len(data) - length, len(data), 0))
+            return Masked(made.data[:-length], dict(found), edits)
+        return made
 
     def _torn(self, data: bytes) -> int:
-        """How many bytes at the end are the beginning of a secret."""
+        """How many bytes at the end are the beginning of a secret, escaped or not."""
+        tail = data[-MOST_TORN:]
+        whole = whole_escapes(tail)
+        seen = unescaped(whole)
+        inner = whole if seen is None else seen.data
+        begun = self._begun(inner) if inner is not tail else 0
+        kept = len(inner) - begun
+        return max(self._begun(data), len(tail) - (kept if seen is None else seen.origin(kept)) if begun else 0)
+
+    def _begun(self, data: bytes) -> int:
+        """How many bytes at the end are the beginning of a secret as they are."""
         begun = None if self._scanner is None else self._scanner.begun(data)
         longest = 0 if begun is None else len(data) - begun
         for form in self._masks:
@@ -202,46 +227,44 @@ class Redactor:
                     break
         return longest
 
-    def _masked(self, data: bytes, more: Sequence[_Span] = ()) -> Masked:
-        spans = [*more, *self._spans(data)]
-        if not spans:
-            return Masked(data, {})
-        found: Counter[str] = Counter()
-        parts, edits, at = [], [], 0
-        for span in _joined(spans):
-            if span.rule:
-                found[span.rule] += 1
-            parts += [data[at : span.start], span.mask]
-            edits.append((span.start, span.end, len(span.mask)))
-            at = span.end
-        return Masked(b"".join([*parts, data[at:]]), dict(found), tuple(edits))
-
-    def _own_in(self, data: bytes) -> bool:
-        """Whether any form of the caller's own secrets is in some data, found in one pass."""
-        return self._own is not None and bool(self._own.find_matches_as_indexes(data))
-
-    def _spans(self, data: bytes) -> list[_Span]:
-        spans: list[_Span] = []
-        for form, mask in self._masks.items() if self._own_in(data) else ():
-            at = data.find(form)
-            while at >= 0:
-                spans.append(_Span(at, at + len(form), mask, CALLER))
-                at = data.find(form, at + len(form))
-        for word, mask in self._words:
-            spans += [_Span(*match.span(), mask, CALLER) for match in word.finditer(data)]
-        for start, end, rule in self._scanner.find(data) if self._scanner is not None else ():
-            secret = data[start:end].decode("utf-8", "surrogateescape")
-            spans.append(_Span(start, end, self.mask(secret).encode(), rule))
+    def _spans(self, data: bytes, low: int = 0, high: int = sys.maxsize) -> list[Span]:
+        """Every secret that begins between two places, be it written with escapes."""
+        spans = self._seen(data, low, high)
+        first = max(0, low - _BEFORE)
+        seen = unescaped(data[first : high + REACH])
+        if seen is not None:
+            least, most = (seen.place(low - first), seen.place(high - first)) if high <= len(data) else (0, sys.maxsize)
+            for span in self._seen(seen.data, least, most):
+                start, end = first + seen.origin(span.start), first + seen.origin(span.end)
+                spans.append(span._replace(start=start, end=end))
         return spans
 
-    def _across_deltas(self, data: bytes) -> list[_Span]:
+    def _seen(self, data: bytes, low: int, high: int) -> list[Span]:
+        """Every secret that begins between two places of bytes as they are."""
+        spans: list[Span] = []
+        stop = min(high, len(data))
+        part = data[low : stop + self._longest]
+        for form, mask in self._masks.items() if self._own and self._own.find_matches_as_indexes(part) else ():
+            at = data.find(form, low)
+            while 0 <= at < stop:
+                spans.append(Span(at, at + len(form), mask, CALLER))
+                at = data.find(form, at + len(form))
+        for word, mask in self._words:
+            matches = takewhile(lambda match: match.start() < stop, word.finditer(data, low))
+            spans += [Span(*match.span(), mask, CALLER) for match in matches]
+        for start, end, rule in self._scanner.find(data, low, high) if self._scanner is not None else ():
+            secret = data[start:end].decode("utf-8", "surrogateescape")
+            spans.append(Span(start, end, self.mask(secret).encode(), rule))
+        return spans
+
+    def _across_deltas(self, data: bytes) -> list[Span]:
         """The parts of secrets that are cut over the events of a stream: the first is masked, the rest goes."""
         text = deltas(data)
         hits = self._spans(text) if text else []
         if not hits:
             return []
         return [
-            _Span(part.start, part.end, hit.mask if part.first else b"", hit.rule if part.first else "")
+            Span(part.start, part.end, hit.mask if part.first else b"", hit.rule if part.first else "")
             for hit, parts in zip(hits, cuts(data, [(hit.start, hit.end) for hit in hits]), strict=True)
             for part in parts
         ]
@@ -268,33 +291,9 @@ class Redactor:
         return self.text(name, found) + equals + self.text(value, found)
 
 
-def _joined(spans: Sequence[_Span]) -> Iterator[_Span]:
-    """The spans in order; those that overlap become one, the caller's own secret naming it."""
-    ordered = sorted(spans, key=lambda span: (span.start, -span.end))
-    current = ordered[0]
-    for span in ordered[1:]:
-        if span.start >= current.end:
-            yield current
-            current = span
-        else:
-            longer = not current.rule and span.end > current.end
-            named = span if longer or CALLER == span.rule != current.rule else current
-            current = _Span(current.start, max(current.end, span.end), named.mask, named.rule)
-    yield current
-
-
-def _forms(secret: str) -> Iterable[bytes]:
-    """Yield the spellings under which a secret can turn up: as it is, in JSON, in a URL, and inside base64."""
-    plain = secret.encode("utf-8", "surrogateescape")
-    yield plain
-    in_json = plain.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
-    yield in_json
-    yield in_json.replace(b"/", b"\\/")
-    yield quote(plain, safe="").encode()
-    yield quote(plain).encode()
-    for before in range(3):
-        encoded = b64encode(b"\0" * before + plain)
-        core = encoded[(before * 8 + 5) // 6 : (before + len(plain)) * 8 // 6]
-        if len(core) >= MIN_SECRET_CHARS:
-            yield core
-            yield core.replace(b"+", b"-").replace(b"/", b"_")
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

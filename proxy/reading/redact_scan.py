@@ -6,6 +6,7 @@ A clean body costs one pass for all anchors of the kinds (about 100 µs for 200 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import thread_time
 from typing import NamedTuple
@@ -21,7 +22,8 @@ PIECE_BYTES = 1024 * 1024
 _BARE = (b"sk-", b"SG.", b"hf_")
 """Prefixes that are found with the byte before them only."""
 _LONGEST_ANCHOR = max(len(anchor) for kind in KINDS for anchor in kind.anchors)
-WORD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_.~%-"
+WORD = b"\\ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=_.~%-"
+"""What a word of a body consists of, escapes included."""
 MOST_TORN = 4096
 """Bytes at the end of a body that breaks off which may be one secret."""
 LONGEST_BEFORE = 256
@@ -34,6 +36,8 @@ REACH = 9 * 1024
 """No secret that a `"` may stand in, or one that is shorter, ends so far behind its anchor."""
 _BACK = 32
 """No pattern looks so far back from its anchor."""
+_ANCHORS = 64
+"""Places at which patterns are tried before the next look at the clock."""
 LONGEST_S = 2.0
 """Longest search of one body, CPU: an ordinary one of 16 MiB takes 20 ms; one made to take long is not stored."""
 
@@ -46,8 +50,35 @@ class Found(NamedTuple):
     rule: str
 
 
-class TooSlow(Exception):
-    """The search took too long; nobody knows what else is in the body."""
+class Unsearchable(Exception):
+    """Nobody knows what is in a body; nothing of it is stored."""
+
+
+class TooSlow(Unsearchable):
+    """The search took too long."""
+
+
+class Patience:
+    """How long a search may go on; it costs nothing where nothing is looked at twice."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._latest: float | None = None
+        self._looks = 0
+
+    def look(self) -> None:
+        """Look at the clock. Raises TooSlow."""
+        now = self._clock()
+        if self._latest is None:
+            self._latest = now + LONGEST_S
+        elif now > self._latest:
+            raise TooSlow
+
+    def step(self) -> None:
+        """As `look`, now and then."""
+        self._looks += 1
+        if self._looks % _ANCHORS == 0:
+            self.look()
 
 
 class Scanner:
@@ -76,33 +107,26 @@ class Scanner:
         """Whether the operator has rules, which may look for the beginning of a text."""
         return bool(self._rules)
 
-    def find(self, data: bytes) -> list[Found]:
-        """Every secret, in no order; the same one may be found twice. Raises TooSlow."""
-        if data.startswith(_BARE):
-            return [Found(start - 1, end - 1, rule) for start, end, rule in self.find(b" " + data)]
-        if len(data) <= PIECE_BYTES and not self._rules:
-            return self._of_kinds(data, data, 0)
-        latest = self._clock() + LONGEST_S
-        found: list[Found] = []
-        for at in range(0, len(data), PIECE_BYTES):
-            found += self._of_kinds(data, data[at : at + PIECE_BYTES + _LONGEST_ANCHOR], at)
-            self._hurry(latest)
-        for name, pattern in self._rules.items():
-            found += self._of_rule(data, name, pattern, latest)
-        return found
+    def find(self, data: bytes, low: int = 0, high: int = sys.maxsize) -> list[Found]:
+        """Every secret, in no order; the same one may be found twice. Raises TooSlow.
 
-    def again(self, data: bytes, start: int, end: int) -> bool:
-        """Whether anything may be in data that up to `start`, and from `end` on, is the same as clean data.
-
-        Raises TooSlow.
+        With bounds: those whose anchor, or what a rule matches, begins between them.
         """
-        low = max(0, min(start - REACH, data.rfind(b'"', 0, start)))
-        part = data[low : end + _BACK + _LONGEST_ANCHOR]
-        if len(part) > PIECE_BYTES or self._of_kinds(data, part, low):
-            return True
-        latest = self._clock() + LONGEST_S
-        first = max(0, start - RULE_PIECE_BYTES - RULE_WIDTH) // RULE_PIECE_BYTES * RULE_PIECE_BYTES
-        return any(any(self._of_rule(data, *rule, latest, first)) for rule in self._rules.items())
+        if not low and data.startswith(_BARE):
+            return [Found(start - 1, end - 1, rule) for start, end, rule in self.find(b" " + data, 0, high + 1)]
+        high = min(high, len(data))
+        patience = Patience(self._clock)
+        if not self._rules and low == 0 and high == len(data) <= PIECE_BYTES:
+            return self._of_kinds(data, data, 0, high, patience)
+        patience.look()
+        found: list[Found] = []
+        for at in range(low, high, PIECE_BYTES):
+            piece = data[at : min(at + PIECE_BYTES, high) + _LONGEST_ANCHOR]
+            found += self._of_kinds(data, piece, at, high, patience)
+            patience.look()
+        for name, pattern in self._rules.items():
+            found += self._of_rule(data, name, pattern, patience, low, high)
+        return found
 
     def begun(self, data: bytes) -> int | None:
         """Where the last word of a body that breaks off begins to look like a secret; None when it does not."""
@@ -111,18 +135,15 @@ class Scanner:
         hits = [hit[1] for group, _ in self._groups for hit in group.find_matches_as_indexes(data[start:])]
         return start + min(hits) if hits else None
 
-    def _hurry(self, latest: float) -> None:
-        if self._clock() > latest:
-            raise TooSlow
-
-    def _of_kinds(self, data: bytes, piece: bytes, at: int) -> list[Found]:
-        """Secrets whose anchor stands in a piece of the data, which begins at `at`."""
+    def _of_kinds(self, data: bytes, piece: bytes, at: int, high: int, patience: Patience) -> list[Found]:
+        """Secrets whose anchor stands before `high` in a piece of the data, which begins at `at`."""
         found: list[Found] = []
         for group, owners in self._groups:
             over = 0
             for index, start, _ in group.find_matches_as_indexes(piece):
-                if at + start < over:
+                if not over <= at + start < high:
                     continue
+                patience.step()
                 for kind in owners[index]:
                     secret = _verified(kind, data, at + start)
                     if secret is not None:
@@ -132,17 +153,17 @@ class Scanner:
         return found
 
     def _of_rule(
-        self, data: bytes, name: str, pattern: re.Pattern[bytes], latest: float, at: int = 0
+        self, data: bytes, name: str, pattern: re.Pattern[bytes], patience: Patience, at: int, high: int
     ) -> Iterator[Found]:
-        while at < len(data):
-            end = at + RULE_PIECE_BYTES
+        while at < high:
+            end = min(at + RULE_PIECE_BYTES, high)
             for match in pattern.finditer(data, at, end + RULE_WIDTH):
                 if match.start() >= end:
                     break
                 end = max(end, match.end())
                 yield Found(*match.span(1 if pattern.groups else 0), name)
             at = end
-            self._hurry(latest)
+            patience.look()
 
 
 def together(texts: Iterable[str]) -> str:

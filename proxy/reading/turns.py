@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from proxy.reading.conversation import Conversation
 from proxy.reading.facts import PromptFacts
+from proxy.reading.redact_spans import Span
 
 MIN_BODY = 4 * 1024
 """Smaller bodies are read as a whole: looking for what is known would cost more."""
@@ -38,8 +39,8 @@ class Turn:
     prompt: PromptFacts | None = None
     """Of a body of usual shape."""
     conversation: Conversation | None = None
-    clean_for: object = None
-    """Who looked for secrets in all of it and found none."""
+    searched: tuple[object, list[Span]] | None = None
+    """Who looked for secrets in all of it, and what was found."""
     _hashes: list[tuple[int, hashlib._Hash]] = field(default_factory=list)
 
     def sha256(self) -> hashlib._Hash:

@@ -5,13 +5,24 @@ from __future__ import annotations
 import gzip
 import tracemalloc
 import zlib
+from random import Random
 
 import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.reading.encodings import FREE_BYTES, MAX_DECODED_BYTES, MAX_RATIO, decode, decoder, encode, is_encoded
+from proxy.reading.encodings import (
+    FREE_BYTES,
+    MAX_DECODED_BYTES,
+    MAX_RATIO,
+    decode,
+    decoder,
+    encode,
+    is_compressed,
+    is_encoded,
+    is_text,
+)
 from tests.reading.streams import CODINGS, cut
 
 TEXT = b"".join(b"event: ping %d\n" % number for number in range(3000))
@@ -125,3 +136,36 @@ def test_zstd_window_beyond_the_standard_is_refused() -> None:
     wide = zstandard.ZstdCompressionParameters(window_log=27)
     stream = zstandard.ZstdCompressor(compression_params=wide).compressobj()
     assert "too much memory" in (decode(stream.compress(b"x" * 1000) + stream.flush(), "zstd").error or "")
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("length", [1, 9, 500])
+def test_a_text_in_a_coding_that_no_header_names_is_known(coding: str, length: int) -> None:
+    body = encode(b'{"text": "a question"}' * length, coding)
+    assert is_compressed(body) is (length > 1 or coding in ("gzip", "zstd"))
+    if coding != "br":
+        assert is_compressed(body[: len(body) * 9 // 10]) is is_compressed(body)
+
+
+def test_text_and_what_is_neither_text_nor_compressed_text_are_not_taken_for_it() -> None:
+    texts = (
+        b"",
+        b"{}",
+        "prix: 5 \u20ac".encode(),
+        ("x" * 4095 + "\u20ac").encode(),
+        ("\U0001f600" * 3000)[1:].encode(),
+    )
+    assert [is_text(each) for each in texts] == [True] * len(texts)
+    files = (
+        b"\x89PNG\r\n\x1a\n",
+        b"\xff\xd8\xff\xe0",
+        b"PK\3\4\xff",
+        b"GIF89a\xff\xff",
+        b"RIFF\xff\xffWEBP",
+        b"%PDF-1.7\n%\xe2\xe3",
+    )
+    for seed in range(40):
+        for head in files:
+            body = head + Random(seed).randbytes(6_000)
+            assert not is_text(body)
+            assert not is_compressed(body)

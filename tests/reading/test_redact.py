@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
+from random import Random
 from urllib.parse import quote
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from proxy.reading.caller import digest, secrets
 from proxy.reading.encodings import decode, encode
 from proxy.reading.redact import Redactor
-from proxy.reading.redact_scan import Scanner
+from proxy.reading.redact_scan import Scanner, Unsearchable
 from tests.reading.streams import CODINGS
 
 SALT = b"salt"
@@ -202,12 +203,40 @@ def test_a_short_credential_is_masked_where_it_stands_alone_unless_it_is_a_plain
     assert redactor.body(text).data == text.replace(b"key sk-1234", b"key " + redactor.mask("sk-1234").encode())
 
 
-def test_what_follows_the_encoded_part_of_a_body_is_looked_at_as_it_is(redactor: Redactor) -> None:
-    """H1: gzip, then plain text"""
-    body = encode(b"nothing", "gzip") + b" and " + CANARY.encode()
-    masked = redactor.body(body, "gzip")
-    assert CANARY.encode() not in masked.data
-    assert masked.found == {"caller": 1}
+@pytest.mark.parametrize(
+    ("body", "coding"),
+    [
+        (encode(b"nothing", "gzip") + b" and " + CANARY.encode(), "gzip"),
+        (encode(encode(CANARY.encode(), "gzip"), "gzip"), "gzip, gzip"),
+        (encode(encode(CANARY.encode(), "gzip"), "gzip"), "gzip"),
+        (encode(CANARY.encode(), "gzip"), "lzma"),
+        (encode(CANARY.encode(), "zstd"), "gzip"),
+        (encode(b"a" * 2_000_000 + CANARY.encode(), "gzip"), "gzip"),
+        *((encode(CANARY.encode() * 9, coding), None) for coding in CODINGS),
+        (encode(CANARY.encode() * 3, "gzip")[:-9], None),
+    ],
+    ids=["tail", "chained", "twice", "unknown", "wrong", "bomb", *CODINGS, "cut"],
+)
+def test_a_body_that_nobody_can_read_is_not_taken_for_clean(
+    redactor: Redactor, body: bytes, coding: str | None
+) -> None:
+    """H1"""
+    with pytest.raises(Unsearchable):
+        redactor.body(body, coding)
+
+
+@pytest.mark.parametrize("coding", [None, "gzip"])
+@pytest.mark.parametrize(
+    "head", [b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"\xff\xd8\xff\xe0\0\x10JFIF\0", b"PK\3\4\x14\0\0\0\x08\0"]
+)
+def test_a_file_that_is_no_text_is_searched_as_the_bytes_it_is(
+    redactor: Redactor, head: bytes, coding: str | None
+) -> None:
+    """Images and archives say what they are; only what hides a text in a coding that no header names is not kept."""
+    noise = Random(1).randbytes(9_000)
+    assert redactor.body(encode(head + noise, coding), coding).found == {}
+    masked = redactor.body(encode(head + CANARY.encode() + noise, coding), coding)
+    assert decode(masked.data, coding).data == head + MASK.encode() + noise
 
 
 def test_counts_tell_rule_by_rule_what_was_masked_in_headers_query_and_text() -> None:
