@@ -299,6 +299,38 @@ def test_a_slow_head_is_closed_and_a_used_connection_stays(parser: Parser) -> No
         assert dripping.closed()
 
 
+WHOLE = (
+    HEAD + b"Content-Length: 0\r\n\r\n",
+    HEAD + b"Content-Length: 20\r\n\r\n" + b"a" * 20,
+    HEAD + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+)
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@pytest.mark.parametrize("whole", [*WHOLE, WHOLE[0] + WHOLE[1]], ids=["no body", "body", "chunks", "two"])
+def test_half_a_head_behind_a_request_has_its_time_from_the_answer_on(parser: Parser, whole: bytes) -> None:
+    """B1"""
+    with (
+        serving(_echo, parser, Limits(head=1.0)) as (_, where),
+        Connection(where) as ahead,
+        Connection(where) as later,
+        Connection(where) as used,
+    ):
+        used.send(whole[:-1])
+        later.send(whole)
+        ahead.send(whole + HEAD)
+        later.send(b"P")
+        used.send(whole[-1:])
+        for connection in (ahead, later, used):
+            for _ in range(whole.count(b"POST")):
+                assert connection.reply().status == 200
+        assert ahead.closed()
+        assert later.closed()
+        threading.Event().wait(1.0)
+        used.send(whole)
+        assert used.reply().status == 200
+
+
 @pytest.mark.parametrize("parser", PARSERS)
 def test_the_longest_idle_connections_make_room(parser: Parser) -> None:
     """B2"""

@@ -20,6 +20,8 @@ LONGEST_LINE = 16_384
 MOST_AHEAD = 65_536
 """Bytes of further requests that may wait until the one under way is answered."""
 
+_TAIL = 16
+"""Bytes by which the end of a request is known."""
 _TOO_LARGE = "message exceeded configured size limit"
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 _FOLDED = re.compile(rb"\r\n[ \t]")
@@ -37,6 +39,9 @@ class Zttp(ZttpProtocol):
         self._head = 0
         self._line_ended = False
         self._ahead = 0
+        self._end = b""
+        self._judged: object = None
+        self._begun = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -47,6 +52,7 @@ class Zttp(ZttpProtocol):
         self._arriving = data
         super().data_received(data)
         self._arriving = b""
+        self._look_behind(data)
         cycle = self.cycle
         if cycle is None or cycle.response_complete:
             self._head += len(data)
@@ -65,12 +71,34 @@ class Zttp(ZttpProtocol):
             self.handle_remote_protocol_error()
         for_old_client(self.cycle)
 
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._look_behind(b"")
+        if self._begun:
+            self._unset_keepalive_if_required()
+
     def send_400_response(self, msg: str) -> None:
         status = 400
         if str(sys.exception()) == _TOO_LARGE:
             line = self._arriving.find(b"\n", 0, LONGEST_LINE - self._head)
             status = 431 if self._line_ended or line >= 0 else 414
         refuse(self, status)
+
+    def _look_behind(self, data: bytes) -> None:
+        """Whether a further head has begun behind the last whole request; zttp does not tell what it keeps.
+
+        Where nothing came behind it, the last bytes are an empty line or the end of its body.
+        """
+        self._end = (self._end + data)[-_TAIL:] if len(data) < _TAIL else data[-_TAIL:]
+        cycle = self.cycle
+        if cycle is None or cycle.more_body:
+            self._begun = False
+        elif cycle is self._judged:
+            self._begun = self._begun or bool(data)
+        else:
+            self._judged = cycle
+            ended = self._end.endswith(b"\r\n\r\n") or (cycle.body and self._end.endswith(cycle.body[-_TAIL:]))
+            self._begun = not ended
 
     def _hold_back(self, size: int) -> None:
         """zttp would keep 8 MiB of further requests; who sends that much ahead is no longer watched, but waits."""
@@ -91,6 +119,11 @@ class H11(H11Protocol):
     def handle_events(self) -> None:
         super().handle_events()
         for_old_client(self.cycle)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.conn.trailing_data[0]:  # a further head has begun
+            self._unset_keepalive_if_required()
 
     def send_400_response(self, msg: str) -> None:
         error = sys.exception()

@@ -86,6 +86,13 @@ def test_b1_a_head_dripped_behind_a_good_request_is_closed_too(relayed: Fresh) -
         assert connection.closed()
 
 
+def test_b1_half_a_head_that_came_with_a_good_request_is_closed_too(relayed: Fresh) -> None:
+    with relayed.connect() as connection:
+        connection.send(MESSAGES + b"POST /")
+        assert connection.reply().status == 200
+        assert connection.closed()
+
+
 def test_b1_slowhttptest_does_not_keep_its_connections_nor_others_out(relayed: Fresh, tmp_path: Path) -> None:
     url = relayed.proxy.base_url + "/v1/models"
     command = ["slowhttptest", "-H", "-c", "100", "-r", "100", "-i", "1", "-l", "6", "-p", "3", "-u", url]
