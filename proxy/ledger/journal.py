@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from proxy.ledger.connect import insert
 
@@ -13,8 +13,7 @@ FINISHED = "finished"
 """The exchange is over and will not change."""
 
 
-@dataclass(frozen=True, slots=True)
-class JournalRow:
+class JournalRow(NamedTuple):
     """One commit of one exchange."""
 
     seq: int
@@ -37,7 +36,7 @@ def after(conn: sqlite3.Connection, seq: int, limit: int) -> list[JournalRow]:
     rows = conn.execute(
         "SELECT seq, commit_ns, kind, request_id FROM journal WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
     )
-    return [JournalRow(*row) for row in rows]
+    return [*map(JournalRow._make, rows)]
 
 
 def ahead(conn: sqlite3.Connection, seq: int, request_ids: Sequence[str]) -> set[str]:

@@ -9,7 +9,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from itertools import chain
 
@@ -38,7 +38,7 @@ _RETRY_S = 1.0
 
 _log = logging.getLogger(__name__)
 
-Listener = Callable[[Listed], None]
+Listener = Callable[[Sequence[Listed]], None]
 
 
 class Observer:
@@ -91,7 +91,7 @@ class Observer:
         self._retaining = Retaining(folder, retention, self._count_evicted, clock_ns)
 
     def listen(self, listener: Listener) -> None:
-        """Call `listener` with every exchange once it is committed with its cost; from the observer's thread."""
+        """Call `listener` with the exchanges that were committed with their cost; from the observer's thread."""
         self._listeners.append(listener)
 
     def start(self) -> None:
@@ -218,15 +218,15 @@ class Observer:
             return False
         self._failing.over()
         self._projection_failing = False
-        for shipper in self._exports.shippers.values() if projected else ():
-            shipper.wake()
-        for listed in projected:
-            self._tell(listed)
+        if projected:
+            for shipper in self._exports.shippers.values():
+                shipper.wake()
+            self._tell(projected)
         return bool(projected)
 
-    def _tell(self, listed: Listed) -> None:
+    def _tell(self, projected: Sequence[Listed]) -> None:
         for listener in self._listeners:
             try:
-                listener(listed)
+                listener(projected)
             except Exception:
                 _log.exception("a listener failed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TextIO
@@ -50,11 +50,11 @@ def _usd(amount: Decimal) -> str:
     return f"${amount:.4f}" if amount >= Decimal("0.0001") or not amount else f"${amount:.6f}"
 
 
-def call_json(listed: Listed) -> str:
-    """The same as a line of JSON of the form that `proxy.lines` gives to all others."""
+def call_json(listed: Listed, time: str) -> str:
+    """The same, told at `time`, as a line of JSON of the form that `proxy.lines` gives to all others."""
     exchange, cost = listed.exchange, listed.cost
     fields = {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": time,
         "level": "INFO",
         "logger": "proxy.calls",
         "msg": "completed",
@@ -73,11 +73,15 @@ def call_json(listed: Listed) -> str:
     return json.dumps({name: value for name, value in fields.items() if value is not None})
 
 
-def printer(stream: TextIO, *, on_terminal: bool, color: bool) -> Callable[[Listed], None]:
+def printer(stream: TextIO, *, on_terminal: bool, color: bool) -> Callable[[Sequence[Listed]], None]:
     """What prints finished calls to `stream`; a listener for the observer. Colour on a terminal only, if wanted."""
-    if on_terminal:
-        return lambda listed: print(call_line(listed, color=color), file=stream, flush=True)
-    return lambda listed: print(call_json(listed), file=stream, flush=True)
+
+    def tell(calls: Sequence[Listed]) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        lines = [call_line(one, color=color) if on_terminal else call_json(one, now) for one in calls]
+        print("\n".join(lines), file=stream, flush=True)
+
+    return tell
 
 
 def _outcome(exchange: Exchange) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TypeVar
 
 import msgspec
@@ -106,17 +106,7 @@ class Windows:
 
     def dump(self) -> str:
         """Everything as a note for the ledger."""
-        note = {
-            "windows": {
-                account: {name: asdict(window) for name, window in windows.items()}
-                for account, windows in self._windows.items()
-            },
-            "limits": {
-                account: {kind: asdict(limit) for kind, limit in limits.items()}
-                for account, limits in self._limits.items()
-            },
-        }
-        return msgspec.json.encode(note).decode()
+        return msgspec.json.encode(_Note(self._windows, self._limits)).decode()
 
     def _load(self, note: str) -> None:
         try:
@@ -177,6 +167,8 @@ def _place(
     accounts: dict[str, dict[str, Held]], account: str, name: str, most_names: int, at: int
 ) -> dict[str, Held] | None:
     """Where an account's reading of that name belongs; None when there is no room for another account or name."""
+    if name in accounts.get(account, ()):
+        return accounts[account]
     if not _room(accounts, account, name, most_names):
         _forget(accounts, at - _REMEMBERED_S)
         if not _room(accounts, account, name, most_names):

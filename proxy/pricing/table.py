@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from genai_prices import data
 from genai_prices.data_snapshot import DataSnapshot, find_provider_by_id
@@ -31,6 +32,7 @@ _PER_MILLION = Decimal(1_000_000)
 _PER_THOUSAND = Decimal(1_000)
 _US_SURCHARGE = Decimal("1.1")
 _BATCH_DISCOUNT = Decimal("0.5")
+_DAY_NS = 86_400_000_000_000
 _MOST_CACHED = 1_000
 _LONGEST_NAME = 200
 
@@ -69,8 +71,7 @@ _Context = tuple[tuple[str, str], ...]
 _Rates = dict[str, Decimal | TieredPrices | None]
 
 
-@dataclass(frozen=True, slots=True)
-class PricedItem:
+class PricedItem(NamedTuple):
     """One fee: how much of what, at which rate."""
 
     fee_item: str
@@ -99,7 +100,7 @@ class PriceTable:
         self._table = DataSnapshot(providers=data.providers, from_auto_update=False)
         self._names = frozenset(literal_names(self._table.providers))
         self._models: dict[tuple[str, str], ModelInfo | None] = {}
-        self._cached: dict[tuple[str, str, _Context, int], _Rates] = {}
+        self._cached: dict[tuple[str, str, _Context, int], _Rates | None] = {}
         digest = hashlib.sha256(Path(data.__file__).read_bytes()).hexdigest()
         self.version = f"genai-prices {version('genai-prices')}+{digest[:8]}"
         """Names package and table: equal versions give equal prices."""
@@ -174,17 +175,17 @@ class PriceTable:
 
     def _rates(self, provider: str, name: str, model: ModelInfo, context: _Context, at_ns: int) -> _Rates | None:
         """Rates of that moment, remembered per day unless they change within it; None for a tier without a price."""
+        key = (provider, name, context, at_ns // _DAY_NS)
+        if key in self._cached:
+            return self._cached[key]
         moment = datetime.fromtimestamp(at_ns // 1_000_000_000, UTC)
-        if not _has_tier(model, dict(context).get("service_tier"), moment):
-            return None
-        if _changes_within_a_day(model):
-            return _rates(model.get_prices(moment, dict(context)))
-        key = (provider, name, context, moment.toordinal())
-        if key not in self._cached:
+        known = _has_tier(model, dict(context).get("service_tier"), moment)
+        rates = _rates(model.get_prices(moment, dict(context))) if known else None
+        if not _changes_within_a_day(model):
             if len(self._cached) >= _MOST_CACHED:
                 self._cached.clear()
-            self._cached[key] = _rates(model.get_prices(moment, dict(context)))
-        return self._cached[key]
+            self._cached[key] = rates
+        return rates
 
 
 def _rates(prices: ModelPrice) -> _Rates:
@@ -246,5 +247,5 @@ def _has_variant(model: ModelInfo, value: str) -> bool:
 
 
 def _changes_within_a_day(model: ModelInfo) -> bool:
-    conditions = model.prices if isinstance(model.prices, list) else []
+    conditions = [*(model.prices if isinstance(model.prices, list) else ()), *(model.price_variants or ())]
     return any(isinstance(condition.constraint, TimeOfDateConstraint) for condition in conditions)

@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from decimal import Decimal
@@ -133,12 +133,12 @@ def test_listeners_hear_every_exchange_with_its_cost(tmp_path: Path) -> None:
     folder = ledger(tmp_path)
     heard: list[Listed] = []
 
-    def fail(_: Listed) -> None:
+    def fail(_: Sequence[Listed]) -> None:
         raise ValueError("a listener of no use")
 
     running = observer(folder, Otlp())
     running.listen(fail)
-    running.listen(heard.append)
+    running.listen(heard.extend)
     running.start()
     store(folder, [exchange(1), refused(2)])
     wait(lambda: len(heard) == 2, "both")

@@ -62,8 +62,7 @@ def test_nobody_writes_to_the_terminal_through_a_name(text: str) -> None:
 def test_machines_get_json_lines() -> None:
     stream = io.StringIO()
     tell = printer(stream, on_terminal=False, color=True)
-    tell(replace(PAID, exchange=replace(PAID.exchange, duration_ms=2005.00012)))
-    tell(Listed(refused(), None))
+    tell([replace(PAID, exchange=replace(PAID.exchange, duration_ms=2005.00012)), Listed(refused(), None)])
     first, second = (json.loads(line) for line in stream.getvalue().splitlines())
     assert first.pop("time")
     assert first == {
@@ -86,5 +85,5 @@ def test_machines_get_json_lines() -> None:
 
 def test_a_terminal_gets_lines_at_once() -> None:
     stream = io.StringIO()
-    printer(stream, on_terminal=True, color=False)(PAID)
+    printer(stream, on_terminal=True, color=False)([PAID])
     assert stream.getvalue() == call_line(PAID, color=False) + "\n"
