@@ -27,6 +27,7 @@ from proxy.relay.routes import Routes
 from proxy.relay.upstream import Client
 from proxy.serving.connections import Limits
 from proxy.serving.process import connections, on_stop, run
+from proxy.serving.pushing import pushing
 from proxy.serving.server import Server, server
 from proxy.settings.shape import Settings
 
@@ -105,6 +106,7 @@ async def _relay(
         finish=finisher,
         limits=structs.replace(settings.relay, max_requests=min(settings.relay.max_requests, room)),
         capture=settings.capture,
+        pushing=pushing,
     )
     readiness = Readiness(recorder.degraded)
     rules = Rules(

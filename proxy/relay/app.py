@@ -20,7 +20,7 @@ from proxy.reading.operations import operation
 from proxy.relay import answers, headers
 from proxy.relay.attempts import tried
 from proxy.relay.capture import Capture, Copy, Drain
-from proxy.relay.download import MakeReader, give_back
+from proxy.relay.download import MakeReader, Pushing, give_back
 from proxy.relay.errors import (
     ClientGone,
     Internal,
@@ -77,6 +77,7 @@ class Relay:
         capture: CaptureLimits,
         drain: Drain | None = None,
         reader: MakeReader = responses.reader,
+        pushing: Pushing = lambda _: None,
     ) -> None:
         self._routes = routes
         self._client = client
@@ -86,6 +87,7 @@ class Relay:
         self._capture = capture
         self._drain = drain or Drain()
         self._reader = reader
+        self._pushing = pushing
         self._ids = RequestIds()
         self.open: dict[str, Capture] = {}
         """Requests under way, by request id."""
@@ -214,7 +216,7 @@ class Relay:
             await upload.begin()
             response = await self._request(capture, route, upload)
             try:
-                await give_back(capture, response, send, self._limits, self._reader)
+                await give_back(capture, response, send, self._limits, self._reader, self._pushing)
             finally:
                 response.close()
         finally:

@@ -25,10 +25,11 @@ _HASH_ALONG_BEYOND = 1 << 20
 class Copy:
     """A bounded copy of a body: the head up to `limit` bytes, size and sha256 of the whole."""
 
-    __slots__ = ("_hash", "_limit", "chunks", "clean", "dropped", "held", "size")
+    __slots__ = ("_hash", "_limit", "_plain", "chunks", "clean", "dropped", "held", "size")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._plain = min(limit, _HASH_ALONG_BEYOND)
         self._hash: hashlib._Hash | None = None
         self.chunks: list[bytes] = []
         self.held = 0
@@ -41,6 +42,10 @@ class Copy:
     def add(self, chunk: bytes) -> None:
         """Notes the next bytes of the body."""
         self.size += len(chunk)
+        if self._hash is None and self.size <= self._plain:
+            self.chunks.append(chunk)
+            self.held = self.size
+            return
         if self._hash is not None:
             self._hash.update(chunk)
         room = self._limit - self.held

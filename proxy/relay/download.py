@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from time import perf_counter
 
 from proxy.gate import Send
 from proxy.ledger.chunks import MOST
@@ -15,12 +16,20 @@ from proxy.relay.upstream import Response
 from proxy.settings.shape import Relay as Limits
 
 MakeReader = Callable[..., responses.ResponseReader]
+Push = Callable[[bytes], bool]
+Pushing = Callable[[Send], Push | None]
+"""What writes a piece of the answer that was begun with `send`, or says that it must wait; None where only that can."""
 
 log = logging.getLogger(__name__)
 
 
 async def give_back(
-    capture: Capture, response: Response, send: Send, limits: Limits, reader: MakeReader = responses.reader
+    capture: Capture,
+    response: Response,
+    send: Send,
+    limits: Limits,
+    reader: MakeReader = responses.reader,
+    pushing: Pushing = lambda _: None,
 ) -> None:
     """Hands the answer to the client as it arrives; each chunk is sent first and looked at afterwards.
 
@@ -38,10 +47,12 @@ async def give_back(
     if capture.gone is None:
         await send({"type": "http.response.start", "status": response.status, "headers": capture.returned_headers})
         capture.status = response.status
+    push = pushing(send)
+    offer = None if push is None else _passing(capture, push, limits.idle_timeout)
     ended = False
     while not ended:
         capture.allow(limits.idle_timeout, _idle)
-        chunk = await response.read()
+        chunk = await response.read(offer)
         ended = response.ended
         if not chunk and not ended:
             continue
@@ -53,6 +64,20 @@ async def give_back(
         look(capture, chunk, arrived_ms)
         if capture.gone is not None and (ended or capture.response.size > capture.most_read):
             raise capture.gone
+
+
+def _passing(capture: Capture, push: Push, idle_timeout: float) -> Callable[[bytes], bool]:
+    """Does the same for a chunk in the middle of an answer as it arrives, while the request's task goes on waiting."""
+
+    def passed(chunk: bytes) -> bool:
+        arrived = perf_counter()
+        if capture.gone is not None or not push(chunk):
+            return False
+        capture.deadline = arrived + idle_timeout
+        look(capture, chunk, (arrived - capture.accepted) * 1000)
+        return True
+
+    return passed
 
 
 def look(capture: Capture, chunk: bytes, arrived_ms: float) -> None:

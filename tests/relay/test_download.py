@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,6 +14,7 @@ from proxy.gate import Message
 from proxy.ledger.chunks import MOST
 from proxy.reading.facts import ResponseFacts
 from proxy.relay import download
+from proxy.relay.capture import Capture, Drain
 from proxy.relay.errors import ClientGone
 from proxy.settings.shape import Relay as Limits
 from tests.kit.process import wait
@@ -61,7 +64,7 @@ class Whole:
 
     status, headers, ended = 200, ((b"content-length", b"3"),), True
 
-    async def read(self) -> bytes:
+    async def read(self, offer: object = None) -> bytes:
         return b"abc"
 
 
@@ -88,6 +91,46 @@ def test_a_client_that_does_not_take_the_last_piece_can_still_be_dropped() -> No
             assert capture.task.cancelled() is not patient
 
     asyncio.run(main())
+
+
+class Streaming:
+    """An upstream's answer of which a middle piece arrives while its end is waited for."""
+
+    status, headers, ended = 200, (), False
+
+    def __init__(self, leaving: Capture | None) -> None:
+        self.leaving = leaving
+        self.accepted: list[bool] = []
+
+    async def read(self, offer: Callable[[bytes], bool]) -> bytes:
+        if self.leaving is not None:
+            self.leaving.leave(ClientGone("the client left."), Drain())
+        self.accepted.append(offer(b"abc"))
+        self.ended = True
+        return b"end" if self.accepted[0] else b"abcend"
+
+
+@pytest.mark.parametrize("takes", [True, False], ids=["the client takes it", "the client is behind"])
+@pytest.mark.parametrize("left", [True, False], ids=["gone", "there"])
+def test_a_middle_piece_is_pushed_only_to_a_client_that_is_there_and_takes_it(takes: bool, left: bool) -> None:
+    capture = replace(captured(b""), status=None, over=False)
+    pushed: list[bytes] = []
+    sent: list[bytes] = []
+
+    def push(piece: bytes) -> bool:
+        pushed.extend([piece] * takes)
+        return takes
+
+    async def send(message: Message) -> None:
+        sent.append(message.get("body", b""))
+
+    response = Streaming(capture if left else None)
+    passing = download.give_back(capture, response, send, Limits(), pushing=lambda _: push)  # type: ignore[arg-type]
+    with pytest.raises(ClientGone) if left else contextlib.nullcontext():
+        asyncio.run(passing)
+    assert (pushed, response.accepted) == (([b"abc"], [True]) if takes and not left else ([], [False]))
+    assert b"".join([*pushed, *sent]) == (b"" if left else b"abcend")
+    assert (capture.response.joined(), capture.delivered) == (b"abcend", 0 if left else 6)
 
 
 @pytest.mark.parametrize("pause", [False, True], ids=["body at once", "body in two halves"])

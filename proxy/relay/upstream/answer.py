@@ -60,6 +60,11 @@ class Answer:
         self.held = 0
         return taken
 
+    def put_back(self, taken: bytes) -> None:
+        """Nobody has taken them after all."""
+        self.pieces = [taken]
+        self.held = len(taken)
+
 
 class AnswerParser:
     """The answers of one connection, one after the other: `expect`, then `feed` until it has ended."""
@@ -96,9 +101,12 @@ class AnswerParser:
             answer.reusable = False
             if not answer.ended:
                 raise NotRelayable((self._heard + data)[:HEARD]) from exc
+        if answer.held > held:
+            self._unread = 0
+            return
         if not answer.begun:
             self._heard = (self._heard + data)[:HEARD]
-        self._unread = 0 if answer.held > held else self._unread + len(data)
+        self._unread += len(data)
         if self._unread > _MAX_UNREAD and not answer.ended:
             raise NotRelayable(self._heard)
 

@@ -11,6 +11,8 @@ from proxy.relay.upstream.answer import Answer, AnswerParser, NotRelayable
 
 _BUFFER = 65_536
 """Body bytes that may wait to be taken before the upstream is held back."""
+Offer = Callable[[bytes], bool]
+"""Takes a piece of a body that goes on after it, or says that it has to wait."""
 _REFUSED = 400
 """From this status on, an answer tells that the rest of the upload is not wanted."""
 
@@ -53,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._answer: Answer | None = None
         self._failure: NotRelayable | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._offer: Offer | None = None
         self._drained: asyncio.Future[None] | None = None
         self._held_back = False
         self._transport: asyncio.Transport
@@ -79,6 +82,9 @@ class Connection(asyncio.Protocol):
         except NotRelayable as failure:
             self._failure = failure
             self._transport.abort()
+        else:
+            if self._taken_at_once(answer):
+                return
         if answer.held > _BUFFER and not self._held_back:
             self._held_back = True
             self._transport.pause_reading()
@@ -165,13 +171,25 @@ class Connection(asyncio.Protocol):
             await self._drained
 
     def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
+        waiter, self._waiter, self._offer = self._waiter, None, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    def arrival(self) -> asyncio.Future[None]:
-        """Done when something has come or the connection has ended; one at a time."""
+    def _taken_at_once(self, answer: Answer) -> bool:
+        """Whether what has arrived was taken on behalf of the one who waits, who then need not be woken."""
+        offer, waiter = self._offer, self._waiter
+        if offer is None or waiter is None or waiter.done() or answer.ended or not answer.pieces:
+            return False
+        piece = answer.take()
+        if not offer(piece):
+            answer.put_back(piece)
+            return False
+        return True
+
+    def arrival(self, offer: Offer | None = None) -> asyncio.Future[None]:
+        """Done when something has come that `offer` did not take, or the connection has ended; one at a time."""
         self._waiter = waiter = self._loop.create_future()
+        self._offer = offer
         return waiter
 
     def taken(self) -> None:
@@ -207,9 +225,10 @@ class Response:
         self.keep: Callable[[Connection], None] | None = None
         """Takes the connection when it can be used again."""
 
-    async def read(self) -> bytes:
+    async def read(self, offer: Offer | None = None) -> bytes:
         """All that has arrived, waiting for at least one byte; b"" at the end.
 
+        `offer`, where given, may take what arrives meanwhile unless the body ends with it; the waiting then goes on.
         Raises UpstreamTruncated when the body ends before its framing says so.
         """
         answer, connection = self._answer, self._connection
@@ -217,7 +236,7 @@ class Response:
             if connection.failed:
                 error_type = "reset" if connection.reset else "truncated"
                 raise UpstreamTruncated("the upstream's answer broke off.", error_type=error_type)
-            await connection.arrival()
+            await connection.arrival(offer)
         taken = answer.take()
         connection.taken()
         return taken

@@ -169,6 +169,36 @@ def test_an_answer_that_nobody_takes_holds_the_upstream_back_and_is_then_read_wh
     talking(Upstream(script=flood), conversation)
 
 
+def test_the_middle_of_a_body_can_be_taken_without_waking_who_waits_and_its_end_cannot() -> None:
+    taken = threading.Semaphore(0)
+
+    def script(talk: Talk) -> None:
+        talk.send(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n")
+        for chunk in (b"1\r\nb\r\n1\r\nc\r\n", b"1\r\nd\r\n", b"1\r\ne\r\n0\r\n\r\n"):
+            taken.acquire(timeout=10)
+            talk.send(chunk)
+
+    async def conversation(client: Client, url: str) -> None:
+        offered: list[bytes] = []
+
+        def offer(piece: bytes) -> bool:
+            offered.append(piece)
+            taken.release()
+            return piece != b"d"
+
+        response = await post(client, url, Whole(b"{}"))
+        assert await response.read(offer) == b"a"
+        taken.release()
+        assert await response.read(offer) == b"d"
+        assert offered == [b"bc", b"d"]
+        assert await response.read(offer) == b"e"
+        assert offered == [b"bc", b"d"]
+        assert response.ended
+        response.close()
+
+    talking(Upstream(script=script), conversation)
+
+
 def test_what_has_arrived_is_handed_over_at_once_and_nothing_waits_for_more() -> None:
     second = threading.Event()
 
