@@ -143,7 +143,9 @@ def write(conn: sqlite3.Connection, ready: Sequence[Prepared], now_ns: int) -> N
     there = {*known, *closing, *(each.request_id for each in opening)}
     arrived = {request_id: arrived[request_id] for request_id in arrived if request_id in there}
     bodies.put(conn, arrived, keep=True)
-    facets.count(conn, list(closing))
+    facets.count_rows(conn, [each.values for each in finished])
+    # An open row keeps what it says when its exchange fails.
+    facets.count(conn, [each.request_id for each in failed])
     journal.append(conn, closing, now_ns)
 
 
