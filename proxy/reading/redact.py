@@ -221,10 +221,11 @@ class Redactor:
         begun = None if self._scanner is None else self._scanner.begun(data)
         longest = 0 if begun is None else len(data) - begun
         for form in self._masks:
-            for length in range(min(len(form) - 1, len(data)), MIN_SECRET_CHARS - 1, -1):
-                if data.endswith(form[:length]):
-                    longest = max(longest, length)
-                    break
+            tail = data[-len(form) + 1 :]
+            at = tail.find(form[:MIN_SECRET_CHARS])
+            while at >= 0 and not form.startswith(tail[at:]):
+                at = tail.find(form[:MIN_SECRET_CHARS], at + 1)
+            longest = max(longest, len(tail) - at if at >= 0 else 0)
         return longest
 
     def _spans(self, data: bytes, low: int = 0, high: int = sys.maxsize) -> list[Span]:

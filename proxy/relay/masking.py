@@ -79,4 +79,4 @@ def _texts(part: Any) -> dict[str, str]:
 
 
 def _clean(part: Any, redactor: Redactor) -> dict[str, Any]:
-    return {name: redactor.text(value) for name, value in _texts(part).items()}
+    return {name: redactor.document(value) for name, value in _texts(part).items()}

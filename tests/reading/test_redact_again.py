@@ -37,14 +37,14 @@ def bodies(seed: int) -> Iterator[bytes]:
     """Bodies full of secrets that come one after another, each an edit of one before."""
     random = Random(seed)
     parts = [*SECRETS, *ESCAPED, "words and words " * random.choice((4, 40, 900)), '"', "\\n\\u003c 50%"]
-    text = " ".join(random.choice(parts) for _ in range(random.choice((4, 16, 60))))
+    text = " ".join(random.choice(parts) for _ in range(random.choice((4, 16))))
     before = [b'{"text": "' + text.encode() + b" filling" * 700]
     for _ in range(8):
         yield before[-1]
         before.append(edited(random.choice(before[-2:]), random))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32))
 def test_secrets_of_the_history_are_masked_as_in_the_whole_body(seed: int) -> None:
     """L5"""

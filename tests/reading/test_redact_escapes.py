@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from time import thread_time
 from urllib.parse import unquote_to_bytes
 
 import pytest
@@ -120,3 +121,11 @@ def test_a_body_of_escapes_alone_does_not_fill_the_memory(monkeypatch: pytest.Mo
     assert unescaped(b"%41" * 99) is not None
     with pytest.raises(Unsearchable):
         unescaped(b"%41" * 100)
+
+
+@pytest.mark.parametrize("part", [b"\\", b"\\u00", b"%", b"\\\\u007"])
+def test_text_made_of_half_escapes_is_read_in_one_pass(part: bytes) -> None:
+    begun = thread_time()
+    assert unescaped(part * (1_000_000 // len(part)) + b"%41") is not None
+    assert whole_escapes(b"\\" * 4_096 + b" ") == b"\\" * 4_096 + b" "
+    assert thread_time() - begun < 10

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from re import _parser as parser  # type: ignore[attr-defined]
+from time import thread_time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from proxy.reading import redact_scan
 from proxy.reading.redact_kinds import KINDS, Kind
 from proxy.reading.redact_scan import _BACK, LONGEST_S, PIECE_BYTES, REACH, RULE_PIECE_BYTES, Found, Scanner, TooSlow
 from tests.reading.test_redact_kinds import SCANNER, SECRETS
@@ -79,3 +83,38 @@ def test_a_kind_reaches_only_so_far_or_never_across_a_quote(kind: Kind) -> None:
         assert b'"' not in pattern
         assert not re.search(rb"(?<!\\)\.(?![^\[]*\])", pattern)
     assert kind.before + 2 <= _BACK
+
+
+def hostile(kind: Kind) -> Iterator[bytes]:
+    """Text at each byte of which a pattern begins, and goes on for long, and is nothing in the end."""
+    secret = SECRETS.get(kind.name, "").encode()
+    for anchor in kind.anchors[:2]:
+        yield from (anchor, anchor + b"a" * 7, anchor + b":" * 300, anchor + b"a" * 300 + b".")
+    yield from (secret[:-1] or b"x", secret[:-3] + b" " or b"x")
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_megabyte_made_to_take_long_is_searched_or_given_up_soon(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redact_scan, "LONGEST_S", 0.05)
+    scanner = Scanner(kinds=[kind])
+    for part in hostile(kind):
+        data, begun = (part * (PIECE_BYTES // len(part) + 1))[:PIECE_BYTES], thread_time()
+        with contextlib.suppress(TooSlow):
+            scanner.find(data)
+        assert thread_time() - begun < 10
+
+
+def test_a_search_looks_at_the_clock_again_and_again_however_small_the_body() -> None:
+    times = every_s(LONGEST_S / 100)
+    anchors = b"sk-ant-! " * 64
+    assert Scanner(kinds=KINDS[:1], clock=lambda: next(times)).find(anchors * 99) == []
+    with pytest.raises(TooSlow):
+        Scanner(kinds=KINDS[:1], clock=lambda: next(times)).find(anchors * 103)
+
+
+def test_only_what_begins_between_the_bounds_is_looked_for() -> None:
+    scanner, data = Scanner({"acme": "acme_[a-z]{8,40}"}), KEY + b" acme_abcdefgh " + KEY + b" acme_abcdefgh"
+    places = [data.index(b"acme"), data.rindex(b"sk-"), data.rindex(b"acme"), len(data)]
+    for low, high in pairwise(places):
+        assert {start for start, _, _ in scanner.find(data, low, high)} == {low}
+    assert {start for start, _, _ in scanner.find(data, 0, 1)} == {0}

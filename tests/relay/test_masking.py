@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import fields, replace
 
@@ -66,3 +67,24 @@ def test_a_text_that_begins_with_a_short_prefix_is_masked() -> None:
         request_id="px_1", process="p1", started_ns=1, method="POST", path="/", endpoint="main", model=key
     )
     assert key not in str(masked(exchange, Redactor([], b"salt", Scanner())))
+
+
+def test_a_rule_that_matches_numbers_leaves_json_what_it_is() -> None:
+    """N-19: a number that holds a secret is a string then"""
+    sent = {"max_tokens": 12345, "thinking": {"budget_tokens": 99}, "user": "no 4711471147"}
+    texts = {"parameters": json.dumps(sent), "customer_data": '{"card":4711471147114711}', "model": "claude-4711"}
+    redactor = Redactor((), b"salt", Scanner({"digits": "[0-9]{4,16}"}))
+    made = masked(replace(EXCHANGE, **texts), redactor)  # type: ignore[arg-type]
+    mask = redactor.mask
+    kept = json.loads(made.parameters or "")
+    assert kept == {"max_tokens": mask("12345"), "thinking": {"budget_tokens": 99}, "user": f"no {mask('4711471147')}"}
+    assert json.loads(made.customer_data or "") == {"card": mask("4711471147114711")}
+    assert made.model == f"claude-{mask('4711')}"
+
+
+def test_json_that_no_mask_leaves_json_is_not_kept() -> None:
+    redactor = Redactor((), b"salt", Scanner({"lines": "n[0-9]{4}"}))
+    texts = {"customer_data": '{"a":"b\\n1234"}', "client": '{"a": n1234}'}
+    made = masked(replace(EXCHANGE, **texts), redactor)  # type: ignore[arg-type]
+    assert made.customer_data is None
+    assert made.client == f'{{"a": {redactor.mask("n1234")}}}'
