@@ -14,7 +14,7 @@ from proxy.ledger.connect import chosen, insert
 from proxy.ledger.rows import EXCHANGE_COLUMNS, Value
 
 _FACETS = ("model", "endpoint", "status", "outcome", "operation", "finish_reason", "key")
-_CLOSED = "SELECT {} FROM exchanges WHERE request_id".format(", ".join(f'"{facet}"' for facet in _FACETS))
+_CLOSED = "SELECT {} FROM exchanges WHERE request_id".format(", ".join(f'"{facet}"' for facet in _FACETS))  # noqa: S608
 _PLACES = {column.name: place for place, column in enumerate(EXCHANGE_COLUMNS)}
 _COUNTED = itemgetter(*(_PLACES[facet] for facet in _FACETS))
 
