@@ -45,6 +45,7 @@ class UsageSource(StrEnum):
     PARTIAL = "partial"
     """The stream broke; the last reported values are used."""
     ESTIMATED = "estimated"
+    """The stream broke before anything was reported; what it brought is only guessed."""
     NONE = "none"
 
 

@@ -74,6 +74,7 @@ class Exchange:
     usage: Usage = field(default_factory=Usage)
     usage_source: UsageSource = UsageSource.NONE
     output_tokens_estimated: int | None = None
+    """Of a stream that broke: a guess from its text, never part of a sum."""
     parameters: str | None = None
     """JSON object of the request's scalar parameters (max_tokens, thinking, temperature, …)."""
     message_count: int | None = None

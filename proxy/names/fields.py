@@ -69,7 +69,7 @@ FIELDS = (
     Field("cache_creation_5m_tokens", "of these, kept for five minutes"),
     Field("cache_creation_1h_tokens", "of these, kept for one hour"),
     Field("reasoning_tokens", "output tokens spent on thinking"),
-    Field("output_tokens_estimated", "a guess where nothing was reported; in no counter"),
+    Field("output_tokens_estimated", "of a stream that broke: a guess from its text; in no counter"),
     Field("usage_source", "how far the counts can be trusted: final, partial, estimated, none"),
     Field(COST_USD, "price of the call in US dollars"),
     Field(BILLING, "pay_as_you_go, subscription or free"),

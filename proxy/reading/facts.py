@@ -21,6 +21,8 @@ class ResponseFacts:
     message_id: str | None = None
     usage: Usage = field(default_factory=Usage)
     usage_source: UsageSource = UsageSource.NONE
+    output_tokens_estimated: int | None = None
+    """Of a stream that broke, from its text."""
     finish_reason: str | None = None
     """As on the wire."""
     error_type: str | None = None

@@ -17,6 +17,7 @@ import msgspec
 from proxy.exchange import Exchange, Headers, Hop, LimitReading, Outcome, WindowReading
 from proxy.ledger.changes import Arrived, Finished, Opened
 from proxy.reading import caller, ratelimit
+from proxy.reading.estimate import with_estimate
 from proxy.reading.facts import ResponseFacts
 from proxy.reading.redact import Redactor
 from proxy.reading.redact_scan import Scanner
@@ -24,6 +25,7 @@ from proxy.reading.request import RequestFacts, request_facts
 from proxy.reading.turns import Turn, Turns
 from proxy.relay.attempts import answer_id, with_answer
 from proxy.relay.capture import Asked, Capture
+from proxy.relay.headers import first
 from proxy.relay.masking import masked, without_texts
 from proxy.relay.outcome import outcome
 from proxy.relay.stored import body_of, capture_reasons, encoding, headers_by_hop, request_headers, stored_bodies
@@ -196,11 +198,12 @@ class Finisher:
                 self._read_failed()
             return ResponseFacts(parse_error=capture.read_error)
         try:
-            return capture.reader.end()
+            facts = capture.reader.end()
         except Exception as exc:
             log.exception("reading the answer to %s failed", capture.request_id)
             self._read_failed()
             return ResponseFacts(parse_error=type(exc).__name__)
+        return facts if facts.complete is not False else self._try(lambda: _estimated(capture, facts), facts)
 
     def _exchange(
         self,
@@ -238,6 +241,7 @@ class Finisher:
             upstream_workspace_id=by_name.get("anthropic-workspace-id"),
             usage=response.usage,
             usage_source=response.usage_source,
+            output_tokens_estimated=response.output_tokens_estimated,
             first_token_ms=response.first_token_ms,
             attempts=with_answer(capture, by_name, ratelimits, response, ended["error_message"]),
             windows=windows,
@@ -247,6 +251,22 @@ class Finisher:
 
 def _organization(by_name: Mapping[str, str]) -> str | None:
     return by_name.get("anthropic-organization-id") or by_name.get("openai-organization")
+
+
+def _estimated(capture: Capture, facts: ResponseFacts) -> ResponseFacts:
+    """The facts of a stream that broke, with what it brought by estimate."""
+    if not capture.response.whole:
+        return facts
+    fields = capture.upstream_headers or ()
+    content_type = first(fields, b"content-type") or b""
+    return with_estimate(
+        facts,
+        capture.response.joined(),
+        content_type.decode("latin-1"),
+        encoding(fields),
+        operation=capture.operation,
+        dialect=capture.dialect,
+    )
 
 
 def _answered_at(capture: Capture) -> float:

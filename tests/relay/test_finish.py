@@ -186,6 +186,15 @@ def test_what_we_saw_goes_before_what_the_answer_says(
     assert (exchange.outcome, exchange.error_type, exchange.usage_source) == (outcome, error_type, UsageSource.PARTIAL)
 
 
+def test_a_stream_that_broke_has_its_output_by_estimate() -> None:
+    """N-7"""
+    exchange = finisher().finished(captured(START + DELTA * 10)).exchange
+    assert (exchange.usage.output_tokens, exchange.output_tokens_estimated) == (1, 5)
+    cut = captured(START + DELTA)
+    cut.response.drop("queue_full")
+    assert finisher().finished(cut).exchange.output_tokens_estimated is None
+
+
 @pytest.mark.parametrize(
     ("bodies", "failed", "kept"),
     [("all", False, True), ("none", True, False), ("errors", False, False), ("errors", True, True)],
