@@ -28,7 +28,10 @@ def show(config: Path | None, **given: str | int | None) -> None:
 @with_options(*relay_options, *inspector_options, log_option)
 def check(config: Path | None, **given: str | int | None) -> None:
     """Say whether the settings are right, without starting anything."""
+    from proxy.settings.certificates import refuse_unusable
+
     loaded = settings_of(config, given)
+    refuse_unusable(loaded.settings.telemetry.otlp)
     click.echo(f"the settings are right ({loaded.file or 'no file'})")
 
 

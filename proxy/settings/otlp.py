@@ -111,17 +111,17 @@ def hush_grpc() -> None:
 def _exporter(environ: Mapping[str, str], signal: str) -> Exporter | None:
     if not _wanted(environ, f"OTEL_{signal}_EXPORTER"):
         return None
-    chosen = _chosen(environ, signal, "PROTOCOL")
+    chosen = variable(environ, signal, "PROTOCOL")
     protocol = HTTP if chosen is None else environ[chosen].strip()
     if chosen is not None and protocol not in (HTTP, GRPC):
         raise SettingsError(f"{protocol!r} is not built; use {HTTP} or {GRPC}", where=chosen)
     endpoint = _endpoint(environ, signal) if protocol == HTTP else _grpc_endpoint(environ, signal)
     if endpoint is None:
         return None
-    compression = _chosen(environ, signal, "COMPRESSION")
+    compression = variable(environ, signal, "COMPRESSION")
     if compression is not None and environ[compression] not in ("gzip", "none"):
         raise _expected(compression, environ[compression], "gzip or none")
-    timeout = _chosen(environ, signal, "TIMEOUT")
+    timeout = variable(environ, signal, "TIMEOUT")
     _refuse_half_a_pair(environ, signal, protocol)
     return Exporter(
         endpoint=endpoint,
@@ -137,7 +137,7 @@ def _exporter(environ: Mapping[str, str], signal: str) -> Exporter | None:
 
 def _refuse_half_a_pair(environ: Mapping[str, str], signal: str, protocol: str) -> None:
     """A key is nothing without its certificate; for HTTP, the certificate's file may hold the key, too."""
-    certificate, key = _chosen(environ, signal, "CLIENT_CERTIFICATE"), _chosen(environ, signal, "CLIENT_KEY")
+    certificate, key = variable(environ, signal, "CLIENT_CERTIFICATE"), variable(environ, signal, "CLIENT_KEY")
     if key is not None and certificate is None:
         raise SettingsError("has no certificate; set …_CLIENT_CERTIFICATE, too", where=key)
     if certificate is not None and key is None and protocol == GRPC:
@@ -154,7 +154,7 @@ def _wanted(environ: Mapping[str, str], name: str) -> bool:
 
 def _endpoint(environ: Mapping[str, str], signal: str) -> str | None:
     """A signal's own variable is used as it is, the general one gets the signal's path."""
-    name = _chosen(environ, signal, "ENDPOINT")
+    name = variable(environ, signal, "ENDPOINT")
     if name is None:
         return None
     url = _url(environ[name].strip(), name, 4318)
@@ -163,12 +163,12 @@ def _endpoint(environ: Mapping[str, str], signal: str) -> str | None:
 
 def _grpc_endpoint(environ: Mapping[str, str], signal: str) -> str | None:
     """Scheme, host and port, 4317 unless stated; where no scheme is, `…_INSECURE` decides about TLS."""
-    name = _chosen(environ, signal, "ENDPOINT")
+    name = variable(environ, signal, "ENDPOINT")
     if name is None:
         return None
     text = environ[name].strip()
     if "://" not in text:
-        insecure = _chosen(environ, signal, "INSECURE")
+        insecure = variable(environ, signal, "INSECURE")
         plain = insecure is not None and environ[insecure].strip().lower() == "true"
         text = f"{'http' if plain else 'https'}://{text}"
     parts = urlsplit(_url(text, name, _GRPC_PORT))
@@ -183,14 +183,14 @@ def _url(text: str, name: str, port: int) -> str:
     return text
 
 
-def _chosen(environ: Mapping[str, str], signal: str, option: str) -> str | None:
+def variable(environ: Mapping[str, str], signal: str, option: str) -> str | None:
     """The variable that decides an option of a signal; an empty one counts as unset."""
     names = (f"{_PREFIX}{signal}_{option}", f"{_PREFIX}{option}")
     return next((name for name in names if environ.get(name, "").strip()), None)
 
 
 def _value(environ: Mapping[str, str], signal: str, option: str) -> str | None:
-    name = _chosen(environ, signal, option)
+    name = variable(environ, signal, option)
     return None if name is None else environ[name]
 
 

@@ -43,6 +43,13 @@ def test_check_names_the_first_mistake(tmp_path: Path) -> None:
     assert done == Done(2, "", f"anthropic-proxy: {sentence}\n")
 
 
+def test_check_looks_at_the_files_of_certificates(tmp_path: Path) -> None:
+    where = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_CERTIFICATE": "ca.pem"}
+    done = command(tmp_path, "config", "check", env=where)
+    sentence = "OTEL_EXPORTER_OTLP_CERTIFICATE: ca.pem cannot be read (No such file or directory)"
+    assert done == Done(2, "", f"anthropic-proxy: {sentence}\n")
+
+
 def test_the_schema_is_json(tmp_path: Path) -> None:
     done = command(tmp_path, "config", "schema")
     assert json.loads(done.out)["$defs"]["Relay"]["properties"]["max_body"]["type"] == ["integer", "string"]
