@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
@@ -22,13 +24,22 @@ from proxy.reading.facts import ResponseFacts
 from proxy.reading.redact import Redactor
 from proxy.reading.redact_scan import Scanner
 from proxy.reading.request import RequestFacts, request_facts
-from proxy.reading.turns import Turn, Turns
+from proxy.reading.turns import MAX_BODY, MIN_BODY, Turn, Turns
 from proxy.relay.attempts import answer_id, with_answer
-from proxy.relay.capture import Asked, Capture
+from proxy.relay.capture import Asked, Capture, Times
 from proxy.relay.headers import first
-from proxy.relay.masking import masked, without_texts
+from proxy.relay.masking import masked, texts, without_texts
 from proxy.relay.outcome import outcome
-from proxy.relay.stored import body_of, capture_reasons, encoding, headers_by_hop, request_headers, stored_bodies
+from proxy.relay.stored import (
+    Stored,
+    body_of,
+    capture_reasons,
+    encoding,
+    headers_by_hop,
+    of_every_hop,
+    request_headers,
+    stored_bodies,
+)
 from proxy.settings.shape import Capture as CaptureLimits
 
 log = logging.getLogger(__name__)
@@ -41,10 +52,11 @@ UNKEPT = {"all": None, "errors": "interrupted", "none": "off"}
 """Why an open row has no request body: that of `errors` waits in memory for the outcome, and dies with the process."""
 SAID = (
     *("session_id", "agent_id", "parent_agent_id", "client", "model", "stream", "parameters", "message_count"),
-    *("tool_count", "image_count", "retry_count", "customer_data", "parse_error"),
+    *("tool_count", "image_count", "retry_count", "customer_data", "workflow", "parse_error"),
 )
 """Facts of a request that stand in its record under the same name."""
-
+_said = attrgetter(*SAID)
+_times = attrgetter(*Times.__slots__)
 
 Readings = tuple[tuple[WindowReading, ...], tuple[LimitReading, ...]]
 NO_READINGS: Readings = ((), ())
@@ -111,11 +123,12 @@ class Finisher:
         keeping = capture.keeping(self._bodies)
         kept = keeping == "all" or (keeping == "errors" and failed)
         stored = stored_bodies(capture, redactor, kept=kept, failed=self._read_failed, torn=failed)
-        exchange = self._exchange(capture, told, response, {**ended, **capture_reasons(stored.bodies)}, stored.found)
+        exchange = self._exchange(capture, told, response, ended, stored)
+        clean = self._try(lambda: redactor.look(chain.from_iterable(told.values()), texts(exchange)), False)
         headers_kept: Mapping[Hop, Headers] = self._try(
-            lambda: {hop: redactor.headers(told[hop], stored.found) for hop in told}, {}
+            lambda: of_every_hop(lambda fields: redactor.headers(fields, stored.found), told), {}
         )
-        exchange = self._masked(exchange, redactor, stored.found)
+        exchange = exchange if clean else self._masked(exchange, redactor, stored.found)
         if stored.found:
             counts = msgspec.json.encode(stored.found, order="sorted").decode()
             exchange = replace(exchange, redactions=counts)
@@ -144,8 +157,9 @@ class Finisher:
 
     def _turn(self, capture: Capture) -> Turn | None:
         """What is known of the request's body, once it is here."""
-        if capture.turn is None and (capture.upload_complete or capture.over) and capture.request.whole:
-            capture.turn = self._try(lambda: self._turns.next(capture.request.joined()), None)
+        request, here = capture.request, capture.upload_complete or capture.over
+        if capture.turn is None and here and MIN_BODY <= request.size <= MAX_BODY and request.whole:
+            capture.turn = self._try(lambda: self._turns.next(request.joined()), None)
         return capture.turn
 
     def _accepted(self, capture: Capture, found: Counter[str] | None = None) -> dict[str, Any]:
@@ -186,9 +200,10 @@ class Finisher:
                 ),
                 RequestFacts(parse_error="internal"),
             )
-            said = {name: getattr(facts, name) for name in SAID}
+            said: dict[str, Any] = dict(zip(SAID, _said(facts), strict=True))
             said["key"] = caller.caller_key(fields, facts.account_uuid, self._salt)
-            said["workflow"] = facts.workflow or (capture.endpoint.workflow if capture.endpoint else None)
+            if capture.endpoint and not facts.workflow:
+                said["workflow"] = capture.endpoint.workflow
             capture.asked = Asked(said, facts.account_uuid)
         return capture.asked
 
@@ -211,46 +226,49 @@ class Finisher:
         told: Mapping[Hop, Headers],
         response: ResponseFacts,
         ended: dict[str, Any],
-        found: Counter[str],
+        stored: Stored,
     ) -> Exchange:
-        asked = self._asked(capture)
+        asked, sent, answer = self._asked(capture), stored.sent, stored.answer
         upstream_headers = told.get(Hop.UPSTREAM_RESPONSE, ())
         by_name = {name.lower(): value for name, value in upstream_headers}
+        organization = by_name.get("anthropic-organization-id") or by_name.get("openai-organization")
         account = caller.account(
             credential=None,
-            organization_id=_organization(by_name),
+            organization_id=organization,
             account_uuid=asked.account_uuid,
             key=asked.said["key"],
         )
         windows, limits = self._try(
             lambda: self._parts.readings(upstream_headers, account, _answered_at(capture)), NO_READINGS
         )
-        known = {**self._accepted(capture, found), **asked.said, **_times(capture), **ended, **_sizes(capture)}
+        known = {**self._accepted(capture, stored.found), **asked.said, **ended, **capture_reasons(stored.bodies)}
         known["billing"] = known["billing"] or ("subscription" if windows else "pay_as_you_go")
         known["parse_error"] = known["parse_error"] or response.parse_error
         ratelimits = ratelimit.ratelimit_headers(upstream_headers)
         return Exchange(
             **known,
+            **dict(zip(Times.__slots__, _times(capture.times), strict=True)),
             account=account,
             response_model=response.model,
             status=capture.status,
             finish_reason=response.finish_reason,
             upstream_request_id=answer_id(by_name) or response.upstream_request_id,
             message_id=response.message_id,
-            upstream_organization_id=_organization(by_name),
+            upstream_organization_id=organization,
             upstream_workspace_id=by_name.get("anthropic-workspace-id"),
             usage=response.usage,
             usage_source=response.usage_source,
             output_tokens_estimated=response.output_tokens_estimated,
             first_token_ms=response.first_token_ms,
+            request_bytes=sent.size,
+            request_sha256=sent.sha256,
+            response_bytes=answer.size if answer else None,
+            response_sha256=answer.sha256 if answer else None,
+            delivered_bytes=capture.delivered,
             attempts=with_answer(capture, by_name, ratelimits, response, ended["error_message"]),
             windows=windows,
             limits=limits,
         )
-
-
-def _organization(by_name: Mapping[str, str]) -> str | None:
-    return by_name.get("anthropic-organization-id") or by_name.get("openai-organization")
 
 
 def _estimated(capture: Capture, facts: ResponseFacts) -> ResponseFacts:
@@ -276,19 +294,3 @@ def _answered_at(capture: Capture) -> float:
 
 def _path(capture: Capture) -> str:
     return capture.raw_path.decode("latin-1")
-
-
-def _times(capture: Capture) -> dict[str, Any]:
-    times = capture.times
-    return {name: getattr(times, name) for name in times.__slots__}
-
-
-def _sizes(capture: Capture) -> dict[str, Any]:
-    answered = capture.upstream_headers is not None
-    return {
-        "request_bytes": capture.request.size,
-        "request_sha256": capture.request.sha256(),
-        "response_bytes": capture.response.size if answered else None,
-        "response_sha256": capture.response.sha256() if answered else None,
-        "delivered_bytes": capture.delivered,
-    }

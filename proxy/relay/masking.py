@@ -34,9 +34,8 @@ OWN = frozenset(
 
 def masked(exchange: Exchange, redactor: Redactor, found: Counter[str] | None = None) -> Exchange:
     """The record without secrets in any of its texts; how many each rule found is added to `found`."""
-    parts = (exchange, exchange.usage, *exchange.attempts, *exchange.windows, *exchange.limits)
-    texts = together([value for part in parts for value in _values(part) if type(value) is str])
-    if redactor.text(texts, found) == texts:
+    joined = together(texts(exchange))
+    if redactor.text(joined, found) == joined:
         return exchange
     attempts, windows, limits = (
         tuple(replace(part, **_clean(part, redactor)) for part in group)
@@ -45,6 +44,12 @@ def masked(exchange: Exchange, redactor: Redactor, found: Counter[str] | None = 
     usage = replace(exchange.usage, **_clean(exchange.usage, redactor))
     cleaned = {**_clean(exchange, redactor), "usage": usage, "attempts": attempts, "windows": windows, "limits": limits}
     return replace(exchange, **cleaned)
+
+
+def texts(exchange: Exchange) -> list[str]:
+    """All texts of a record that others may have written."""
+    parts = (exchange, exchange.usage, *exchange.attempts, *exchange.windows, *exchange.limits)
+    return [value for part in parts for value in _values(part) if type(value) is str]
 
 
 def without_texts(exchange: Exchange) -> Exchange:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from itertools import chain
+from typing import Any, NamedTuple, TypeVar
 
 from proxy.exchange import Headers, Hop
 from proxy.ledger.changes import Body
-from proxy.reading.redact import Masked, Redactor
-from proxy.reading.redact_scan import TooSlow
+from proxy.reading.redact import Redactor
+from proxy.reading.redact_scan import Unsearchable
+from proxy.reading.redact_spans import Masked
 from proxy.reading.turns import Turn
 from proxy.relay import headers
 from proxy.relay.capture import Capture, Copy
 
 UNSEARCHED = "unsearched"
 """Why a body is not stored: it could not be searched for secrets."""
+F = TypeVar("F")
 
 log = logging.getLogger(__name__)
+_NOTHING = Masked(b"", {})
 
 
 class Stored(NamedTuple):
@@ -29,26 +33,32 @@ class Stored(NamedTuple):
     """How many secrets were masked, by rule."""
     chunks: Sequence[tuple[int, float]]
     """When the chunks of the answer arrived, by their place in what is stored of it."""
+    sent: Body
+    answer: Body | None
+    """The upstream's."""
 
 
 def stored_bodies(
     capture: Capture, redactor: Redactor, *, kept: bool, failed: Callable[[], None], torn: bool = False
 ) -> Stored:
     """What is stored of every body; a hop equal to its neighbour names it. `torn`: the answer breaks off somewhere."""
-    sent, masked = body_of(
-        capture.request, encoding(capture.headers), redactor, kept=kept, failed=failed, turn=capture.turn
-    )
+    coding = encoding(capture.headers) if kept else None
+    sent, masked = body_of(capture.request, coding, redactor, kept=kept, failed=failed, turn=capture.turn)
+    answer: Body | None = None
     bodies: dict[Hop, Body | Hop] = {Hop.CLIENT_REQUEST: sent}
-    found = Counter(masked.found)
+    found = Counter[str]()
+    if masked.found:
+        found.update(masked.found)
     chunks: Sequence[tuple[int, float]] = tuple(capture.chunks)
     if capture.attempts:
         bodies[Hop.UPSTREAM_REQUEST] = Hop.CLIENT_REQUEST
     if capture.upstream_headers is not None:
-        coding = encoding(capture.upstream_headers)
-        body, masked = body_of(capture.response, coding, redactor, kept=kept, failed=failed, torn=torn)
-        bodies[Hop.UPSTREAM_RESPONSE] = body
-        found.update(masked.found)
-        chunks = _placed(chunks, masked.edits)
+        coding = encoding(capture.upstream_headers) if kept else None
+        answer, masked = body_of(capture.response, coding, redactor, kept=kept, failed=failed, torn=torn)
+        bodies[Hop.UPSTREAM_RESPONSE] = answer
+        if masked.found:
+            found.update(masked.found)
+            chunks = _placed(chunks, masked.edits)
     if capture.own_answer is not None:
         own = Copy(len(capture.own_answer))
         own.add(capture.own_answer)
@@ -56,7 +66,7 @@ def stored_bodies(
         found.update(masked.found)
     elif capture.upstream_headers is not None:
         bodies[Hop.CLIENT_RESPONSE] = Hop.UPSTREAM_RESPONSE
-    return Stored(bodies, found, chunks if len(chunks) > 1 else ())
+    return Stored(bodies, found, chunks if len(chunks) > 1 else (), sent, answer)
 
 
 def body_of(
@@ -79,7 +89,7 @@ def body_of(
     data = copy.joined()
     try:
         masked = Masked(data, {}) if copy.clean else redactor.body(data, coding, torn=torn or not copy.whole, turn=turn)
-    except TooSlow:
+    except Unsearchable:
         return _absent(copy, UNSEARCHED, turn)
     except Exception:
         log.exception("a body could not be searched for secrets")
@@ -91,7 +101,7 @@ def body_of(
 
 
 def _absent(copy: Copy, reason: str, turn: Turn | None) -> tuple[Body, Masked]:
-    return Body((), copy.size, copy.sha256(turn), reason), Masked(b"", {})
+    return Body((), copy.size, copy.sha256(turn), reason), _NOTHING
 
 
 def _placed(
@@ -113,14 +123,26 @@ def _placed(
 
 def headers_by_hop(capture: Capture) -> dict[Hop, Headers]:
     """The header fields of every hop there was, as text, nothing masked yet."""
-    by_hop: dict[Hop, Headers] = {Hop.CLIENT_REQUEST: request_headers(capture)}
+    by_hop = {Hop.CLIENT_REQUEST: capture.headers}
     if capture.attempts:
-        by_hop[Hop.UPSTREAM_REQUEST] = headers.text(capture.sent_headers)
+        by_hop[Hop.UPSTREAM_REQUEST] = capture.sent_headers
     if capture.upstream_headers is not None:
-        by_hop[Hop.UPSTREAM_RESPONSE] = headers.text(capture.upstream_headers)
+        by_hop[Hop.UPSTREAM_RESPONSE] = capture.upstream_headers
     if capture.returned_headers:
-        by_hop[Hop.CLIENT_RESPONSE] = headers.text(capture.returned_headers)
-    return by_hop
+        by_hop[Hop.CLIENT_RESPONSE] = capture.returned_headers
+    told = of_every_hop(headers.text, by_hop)
+    capture.text = told[Hop.CLIENT_REQUEST]
+    return told
+
+
+def of_every_hop(make: Callable[[tuple[F, ...]], Headers], by_hop: Mapping[Hop, Sequence[F]]) -> dict[Hop, Headers]:
+    """What is made, at once, of the fields of every hop, one for each."""
+    made = make(tuple(chain.from_iterable(by_hop.values())))
+    told, place = {}, 0
+    for hop, fields in by_hop.items():
+        end = place + len(fields)
+        told[hop], place = made[place:end], end
+    return told
 
 
 def request_headers(capture: Capture) -> Headers:
@@ -132,11 +154,11 @@ def request_headers(capture: Capture) -> Headers:
 
 def capture_reasons(bodies: Mapping[Hop, Body | Hop]) -> dict[str, Any]:
     """Whether bodies are stored as they were on the wire, and why not."""
-    answer = bodies.get(Hop.UPSTREAM_RESPONSE) or bodies.get(Hop.CLIENT_RESPONSE)
+    sent, answer = bodies.get(Hop.CLIENT_REQUEST), bodies.get(Hop.UPSTREAM_RESPONSE) or bodies.get(Hop.CLIENT_RESPONSE)
     return {
-        "redacted": any(isinstance(body, Body) and body.redacted for body in bodies.values()),
-        "request_capture": _reason(bodies.get(Hop.CLIENT_REQUEST)),
-        "response_capture": _reason(answer),
+        "redacted": True in [type(body) is Body and body.redacted for body in bodies.values()],
+        "request_capture": sent.capture if isinstance(sent, Body) else None,
+        "response_capture": answer.capture if isinstance(answer, Body) else None,
     }
 
 
@@ -144,7 +166,3 @@ def encoding(fields: headers.RawHeaders) -> str | None:
     """The content coding that a message names."""
     value = headers.first(fields, b"content-encoding")
     return None if value is None else value.decode("latin-1")
-
-
-def _reason(body: Body | Hop | None) -> str | None:
-    return body.capture if isinstance(body, Body) else None
