@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 
 from proxy.ledger import totals as stored
 from proxy.names.metrics import COST, INSTRUMENTS, OVERFLOW, Channel, Instrument, Kind
@@ -182,16 +183,18 @@ class Draft:
         origins: Sequence[Exemplar] | Mapping[int, Exemplar] | None = None,
     ) -> None:
         """Put values into a histogram, but not None. `origins` tells by place where a value comes from."""
-        known = [(place, value) for place, value in enumerate(values) if value is not None]
+        known = [value for value in values if value is not None]
         if not known:
             return
         series = self._one(instrument, labels)
-        buckets = [bisect_left(instrument.buckets, value) for _, value in known]
+        buckets = [*map(partial(bisect_left, instrument.buckets), known)]
         for bucket, number in Counter(buckets).items():
             series.buckets[bucket] += number
-        series.value = min(sum([value for _, value in known], series.value), _HIGHEST)
+        series.value = min(sum(known, series.value), _HIGHEST)
         if origins is not None:
-            for bucket, (place, value) in dict(zip(buckets, known, strict=True)).items():
+            places = (place for place, value in enumerate(values) if value is not None)
+            whence = range(len(known)) if len(known) == len(values) else places
+            for bucket, (place, value) in dict(zip(buckets, zip(whence, known, strict=True), strict=True)).items():
                 series.exemplars[bucket] = (value, origins[place])
 
     def merge(self, instrument: Instrument, buckets: Iterable[int], total: float, *labels: Label) -> None:
