@@ -34,6 +34,10 @@ _DURATION = re.compile(
 """As Go writes them: `6m0s`, `1h30m`, `33.023s`, `547ms`."""
 _INTEGER = re.compile(r"-?[0-9]{1,15}")
 _STATUS = re.compile(r"[a-z_]{1,32}")
+_LONGEST = 65
+"""Characters of a value; longer ones say nothing that can be read."""
+_VALUES = 256
+"""Values that are read once: most are the same for many answers."""
 _NAMINGS = 64
 """Lists of header names whose meaning is remembered: the answers of one server mostly have the same."""
 
@@ -122,7 +126,7 @@ def _places(names: Sequence[str], pattern: re.Pattern[str]) -> _Places:
 
 
 def _sent(headers: Headers, places: Mapping[str, int]) -> dict[str, str]:
-    return {field: headers[place][1].strip() for field, place in places.items()}
+    return {field: headers[place][1].strip()[:_LONGEST] for field, place in places.items()}
 
 
 def _limits(headers: Headers, named: _Named, account: str, now: float) -> Iterable[LimitReading]:
@@ -140,6 +144,7 @@ def _limits(headers: Headers, named: _Named, account: str, now: float) -> Iterab
                 yield reading
 
 
+@lru_cache(_VALUES)
 def _percent(text: str | None) -> float | None:
     """Return percents; a value above 2 is percents already, for fractions may exceed 1 but not by so much."""
     if text is None or not _NUMBER.fullmatch(text):
@@ -148,19 +153,23 @@ def _percent(text: str | None) -> float | None:
     return round(value if value > 2 else value * 100, 6)
 
 
+@lru_cache(_VALUES)
 def _integer(text: str | None) -> int | None:
     return int(text) if text is not None and _INTEGER.fullmatch(text) else None
 
 
 def _reset(text: str | None, now: float) -> int | None:
     """Return Unix seconds of Unix seconds or an ISO 8601 time, rounded up: before, the reset has not happened."""
-    if text is None:
-        return None
+    at = None if text is None else _instant(text)
+    return math.ceil(at) if at is not None and abs(at - now) <= MAX_RESET_DISTANCE_SECONDS else None
+
+
+@lru_cache(_VALUES)
+def _instant(text: str) -> float | None:
     try:
-        at = float(text) if _NUMBER.fullmatch(text) else _iso(text)
+        return float(text) if _NUMBER.fullmatch(text) else _iso(text)
     except (ValueError, OverflowError):
         return None
-    return math.ceil(at) if abs(at - now) <= MAX_RESET_DISTANCE_SECONDS else None
 
 
 def _left(text: str | None, now: float) -> int | None:

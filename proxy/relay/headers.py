@@ -5,10 +5,18 @@ https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import compress
+from operator import itemgetter
 from itertools import chain
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
+
+_NAMINGS = 64
+"""How many sequences of names are remembered with what is to be done: callers and upstreams send the same ones again."""
+_NAME: Callable[[tuple[bytes, bytes]], bytes] = itemgetter(0)
+_NONE: frozenset[bytes] = frozenset()
 
 HOP_BY_HOP = frozenset(
     (
@@ -46,20 +54,44 @@ _NOT_RETURNED = HOP_BY_HOP | {b"x-proxy-request-id", b"x-proxy-error"}
 
 def forwarded(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
     """The client's fields as they go upstream; control fields `x-proxy-*`, `Host` and its address stay here."""
-    names = [name for name, _ in headers]
+    names = tuple(map(_NAME, headers))
     if b"cookie" in names:
         headers = _without_our_cookie(headers)
-    dropped = _dropped(_NOT_FORWARDED, names, headers)
-    return [field for field in headers if field[0] not in dropped and not field[0].startswith(_NOT_FORWARDED_PREFIXES)]
+        names = tuple(map(_NAME, headers))
+    return list(compress(headers, _forwarded(names, _for_this_hop(headers) if b"connection" in names else _NONE)))
 
 
 def returned(headers: RawHeaders, request_id: bytes) -> list[tuple[bytes, bytes]]:
     """The upstream's fields as they go to the client, names in their own case, plus our request id."""
-    lowered = [name.lower() for name, _ in headers]
-    dropped = _dropped(_NOT_RETURNED, lowered, headers)
-    kept = [field for name, field in zip(lowered, headers, strict=True) if name not in dropped]
+    names = tuple(map(_NAME, headers))
+    hop_only = _NONE if _position(names, b"connection") is None else _for_this_hop(headers)
+    kept = list(compress(headers, _returned(names, hop_only)))
     kept.append((b"x-proxy-request-id", request_id))
     return kept
+
+
+@lru_cache(_NAMINGS)
+def _forwarded(names: tuple[bytes, ...], hop_only: frozenset[bytes]) -> tuple[bool, ...]:
+    dropped = _NOT_FORWARDED | hop_only
+    return tuple(name not in dropped and not name.startswith(_NOT_FORWARDED_PREFIXES) for name in names)
+
+
+@lru_cache(_NAMINGS)
+def _returned(names: tuple[bytes, ...], hop_only: frozenset[bytes]) -> tuple[bool, ...]:
+    dropped = _NOT_RETURNED | hop_only
+    return tuple(name.lower() not in dropped for name in names)
+
+
+@lru_cache(4 * _NAMINGS)
+def _position(names: tuple[bytes, ...], wanted: bytes) -> int | None:
+    lowered = [name.lower() for name in names]
+    return lowered.index(wanted) if wanted in lowered else None
+
+
+def _for_this_hop(headers: RawHeaders) -> frozenset[bytes]:
+    """The fields that `Connection` declares to be for this hop only."""
+    listed = [value for name, value in headers if name.lower() == b"connection"]
+    return frozenset(name.strip().lower() for value in listed for name in value.split(b","))
 
 
 def _without_our_cookie(headers: RawHeaders) -> RawHeaders:
@@ -75,24 +107,19 @@ def _without_our_cookie(headers: RawHeaders) -> RawHeaders:
     return kept
 
 
-def first(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None:
+def first(headers: RawHeaders, wanted: bytes) -> bytes | None:
     """The first value of a field, whatever its case; `wanted` in lower case."""
-    length = len(wanted)
-    for name, value in headers:
-        if len(name) == length and name.lower() == wanted:
-            return value
-    return None
+    at = _position(tuple(map(_NAME, headers)), wanted)
+    return None if at is None else headers[at][1]
 
 
 def text(headers: RawHeaders) -> tuple[tuple[str, str], ...]:
     """Fields as text for the record; bytes that are not UTF-8 are kept as Latin-1 characters."""
     try:
-        texts = b"\n".join(chain.from_iterable(headers)).decode().split("\n")
+        texts = map(bytes.decode, chain.from_iterable(headers))
+        return tuple(zip(texts, texts, strict=True))
     except UnicodeDecodeError:
-        texts = []
-    if len(texts) != 2 * len(headers):
         return tuple([(_text(name), _text(value)) for name, value in headers])
-    return tuple(zip(texts[::2], texts[1::2], strict=True))
 
 
 def _text(value: bytes) -> str:
@@ -100,11 +127,3 @@ def _text(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         return value.decode("latin-1")
-
-
-def _dropped(always: frozenset[bytes], lowered: Sequence[bytes], headers: RawHeaders) -> frozenset[bytes]:
-    """`always`, and the fields that `Connection` declares to be for this hop only."""
-    if b"connection" not in lowered:
-        return always
-    listed = [value for name, (_, value) in zip(lowered, headers, strict=True) if name == b"connection"]
-    return always | {name.strip().lower() for value in listed for name in value.split(b",")}
