@@ -46,9 +46,8 @@ _KNOWN_PREFIX = re.compile(
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{4}")
 _SHORT = re.compile(r"(?=.*[A-Za-z_-])(?=.*\d).*", re.DOTALL)
 
-
 Field = tuple[str, str]
-_MaskedField = tuple[Field, dict[str, int]]
+_MaskedField = tuple[Field, dict[str, int] | None]
 """A header field as it is stored, and how often each rule found something in it."""
 
 
@@ -99,7 +98,7 @@ class Redactor:
 
         Where nothing is in any of them, no field has to be looked at again.
         """
-        present = list(fields)
+        present = dict.fromkeys(fields)
         looked_at = self._unless_found([field for field in present if field not in self._kept], texts)
         if looked_at is None:
             return False
@@ -112,12 +111,12 @@ class Redactor:
 
     def _unless_found(self, headers: Sequence[Field], texts: Iterable[str]) -> dict[Field, _MaskedField] | None:
         """What becomes of header fields where only credentials have to be masked; None where there is anything else."""
-        plain = [field for field in headers if not is_credential(field[0])]
-        joined = together([*texts, *[text for field in plain for text in field]]).encode("utf-8", "surrogateescape")
+        secret = {field: (field[0], self._credential(field[1])) for field in headers if is_credential(field[0])}
+        said = [field[0] if field in secret else "\0 ".join(field) for field in headers]
+        joined = together([*texts, *said]).encode("utf-8", "surrogateescape")
         if (self._scanner and self._scanner.ruled) or self._spans(joined):
             return None
-        clean: dict[Field, _MaskedField] = {field: (field, {}) for field in plain}
-        return clean | {field: self._header(*field) for field in headers if field not in clean}
+        return {field: (secret.get(field, field), None) for field in headers}
 
     def _keep(self, looked_at: Mapping[Field, _MaskedField], present: Iterable[Field]) -> None:
         """Keep what is short; when that gets too much, only what is present, which the next request will have too."""
@@ -167,11 +166,8 @@ class Redactor:
             decoded = decode(data, content_encoding)
             if decoded.error in (None, CUT) and not is_compressed(decoded.data):
                 inside = self._body(decoded.data, torn)
-                return (
-                    Masked(encode(inside.data, content_encoding), inside.found, None)
-                    if inside.found
-                    else Masked(data, {})
-                )
+                stored = encode(inside.data, content_encoding) if inside.found else data
+                return Masked(stored, inside.found, None if inside.found else ())
             if not is_text(data):
                 raise Unsearchable(decoded.error or "encoded twice")
         elif is_compressed(data):
@@ -189,6 +185,8 @@ class Redactor:
 
     def _in_turn(self, turn: Turn) -> list[Span]:
         """What is found in a body, of which only what differs from the one before is looked at."""
+        if turn.searched is not None and turn.searched[0] is self:
+            return turn.searched[1]
         if turn.before is None or turn.before.searched is None or turn.before.searched[0] is not self:
             return self._spans(turn.body)
         low, high, known = again(turn, turn.before.searched[1], self._longest)

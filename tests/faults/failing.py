@@ -20,7 +20,7 @@ from proxy.ledger.recorder import Recorder
 from proxy.reading import ratelimit
 from proxy.reading import response as responses
 from proxy.reading.facts import ResponseFacts
-from proxy.reading.redact import Redactor
+from proxy.reading.redact import Field, Redactor
 from proxy.reading.redact_scan import Scanner
 from proxy.reading.redact_spans import Masked
 from proxy.reading.request import request_facts
@@ -78,6 +78,10 @@ class FailingRedactor(Redactor):
     def headers(self, headers: Headers, found: Counter[str] | None = None) -> Headers:
         self._fail("redactor.headers")
         return super().headers(headers, found)
+
+    def look(self, fields: Iterable[Field], texts: Iterable[str]) -> bool:
+        self._fail("redactor.look")
+        return super().look(fields, texts)
 
     def query(self, query: str, found: Counter[str] | None = None) -> str:
         self._fail("redactor.query")

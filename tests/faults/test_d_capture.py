@@ -212,7 +212,7 @@ def told(telling: Receiver) -> set[object]:
 
 PARTS = {
     *("reader", "reader.feed", "reader.end", "request_facts", "readings"),
-    *("redactor.headers", "redactor.query", "redactor.text", "redactor.body"),
+    *("redactor.headers", "redactor.look", "redactor.query", "redactor.text", "redactor.body"),
 }
 
 
@@ -221,9 +221,8 @@ def test_d7_a_fault_in_what_looks_costs_neither_the_answer_nor_the_record(tmp_pa
     upstream, fail = Upstream(), FailAt()
     answer = START + DELTA + END
     upstream.script = lambda talk: talk.stream([START, DELTA, END], headers=f"x-echo: {laws.API_KEY}\r\n")
-    request = post(
-        "/v1/messages?beta=true", b'{"model": "claude-sonnet-4-6", "stream": true}', f"x-api-key: {laws.API_KEY}\r\n"
-    )
+    said = f"x-api-key: {laws.API_KEY}\r\nx-proxy-workflow: {laws.API_KEY}\r\n"
+    request = post("/v1/messages?beta=true", b'{"model": "claude-sonnet-4-6", "stream": true}', said)
     with upstream.running(), Inside(tmp_path, upstream.url, fail).running() as inside:
         proxy = Looking(tmp_path)
 

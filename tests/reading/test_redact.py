@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 from collections import Counter
 from random import Random
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from proxy.reading.caller import digest, secrets
 from proxy.reading.encodings import decode, encode
 from proxy.reading.redact import Redactor
-from proxy.reading.redact_scan import Scanner, Unsearchable
+from proxy.reading.redact_scan import Found, Scanner, Unsearchable
 from tests.reading.streams import CODINGS
 
 SALT = b"salt"
@@ -308,3 +309,38 @@ def test_a_key_that_was_taken_for_the_name_of_a_header_is_masked() -> None:
 def test_a_secret_with_slashes_is_masked_as_php_and_as_paths_write_it(echo: str) -> None:
     redactor = Redactor(["ab/cd+ef/0123456789=="], SALT)
     assert "0123456789" not in redactor.text(f'{{"a":"{echo}"}}')
+
+
+class Counting(Scanner):
+    """A scanner that counts its searches."""
+
+    searches = 0
+
+    def find(self, data: bytes, low: int = 0, high: int = sys.maxsize) -> list[Found]:
+        self.searches += 1
+        return super().find(data, low, high)
+
+
+def test_fields_and_texts_that_are_clean_are_searched_once_in_all() -> None:
+    scanner = Counting()
+    redactor = Redactor([CANARY], SALT, scanner)
+    sent = (("x-api-key", CANARY), ("user-agent", "curl/8"), ("x-request", "1"))
+    assert redactor.look([*sent, *sent], ["claude", "/v1/messages"])
+    assert redactor.headers(sent) == (("x-api-key", MASK), *sent[1:])
+    assert scanner.searches == 1
+    assert not redactor.look(sent, [f"you sent {CANARY}"])
+    assert not redactor.look([("x-echo", CANARY)], ["claude"])
+    assert redactor.headers((("x-echo", CANARY),)) == (("x-echo", MASK),)
+
+
+def test_fields_that_every_request_has_are_kept_however_many_others_come_and_go() -> None:
+    scanner = Counting()
+    redactor = Redactor([CANARY], SALT, scanner)
+    for number in range(400):
+        redactor.headers((("user-agent", "curl/8"), ("x-request", str(number))))
+    before = scanner.searches
+    redactor.headers((("user-agent", "curl/8"),))
+    assert scanner.searches == before
+    many = tuple((f"x-{number}", "a") for number in range(1_000))
+    assert redactor.headers(many) == many
+    assert len(redactor._kept) <= 128
