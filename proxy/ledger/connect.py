@@ -17,8 +17,10 @@ from proxy.ledger.rows import Value
 
 BUSY_MS = 5_000
 WAL_LIMIT = 64 * 1024 * 1024
-_ROWS = 32
-"""Most rows of one statement."""
+_ROWS = 128
+"""Most rows of one inserting statement."""
+_INSERTED = 2_500
+"""Most values of one: what is prepared takes about a hundred bytes for each, as long as it is kept."""
 _VALUES = 512
 _STATEMENTS = 256
 _NULL = float("nan")
@@ -121,7 +123,9 @@ def insert(conn: sqlite3.Connection, into: str, rows: Sequence[Sequence[Value]],
     """
     start = 0
     while start < len(rows):
-        statement, size = _statement(into, conflict, len(rows[0]), min(_ROWS, len(rows) - start))
+        columns = len(rows[0])
+        most = min(_ROWS, _INSERTED // columns, len(rows) - start)
+        statement, size = _statement(into, conflict, columns, most)
         values = [_NULL if value is None else value for row in rows[start : start + size] for value in row]
         conn.execute(statement, values)
         start += size
@@ -168,8 +172,9 @@ def limited(conn: sqlite3.Connection, seconds: float = 1.0) -> Iterator[None]:
 @lru_cache(_STATEMENTS)
 def _statement(into: str, conflict: str, columns: int, rows: int) -> tuple[str, int]:
     """A statement for the first of `rows`, and how many it takes: 1, 2, 3, 4, 6, 8, 12 …, so that few are prepared."""
-    most = 1 << (rows.bit_length() - 1)
-    size = most * 3 // 2 if most * 3 // 2 <= rows else most
+    size = 1 << (rows.bit_length() - 1)
+    if size + size // 2 <= rows:
+        size += size // 2
     marks = f"({', '.join('?' * columns)})"
     return f"{into} VALUES {', '.join([marks] * size)} {conflict}", size
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 
@@ -56,6 +57,17 @@ def test_all_rows_are_inserted_in_their_order_and_what_is_unknown_is_null(
     rows = [(str(each), None, 0.5 + each, b"d") if each % 2 else (None, each, None, None) for each in range(number)]
     insert(conn, "INSERT INTO some (a, b, c, d)", rows)
     assert conn.execute("SELECT * FROM some ORDER BY rowid").fetchall() == rows
+
+
+def test_rows_take_few_statements_and_these_are_the_same_again_and_again(conn: sqlite3.Connection) -> None:
+    conn.execute("CREATE TABLE some (a TEXT, b INTEGER)")
+    done: list[str] = []
+    conn.set_trace_callback(lambda sql: done.append(re.sub(r"\d+", "1", sql)))
+    for number in range(1, 257):
+        insert(conn, "INSERT INTO some (a, b)", [(None, each) for each in range(number)])
+    conn.set_trace_callback(None)
+    assert len(done) < 256 * 4
+    assert len(set(done)) == 14
 
 
 def test_second_writer_is_refused_at_the_beginning(folder: Folder, conn: sqlite3.Connection) -> None:
