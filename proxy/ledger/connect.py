@@ -19,6 +19,7 @@ BUSY_MS = 5_000
 WAL_LIMIT = 64 * 1024 * 1024
 _ROWS = 128
 """Most rows of one inserting statement."""
+_FEW = 8
 _INSERTED = 2_500
 """Most values of one: what is prepared takes about a hundred bytes for each, as long as it is kept."""
 _VALUES = 512
@@ -171,8 +172,8 @@ def limited(conn: sqlite3.Connection, seconds: float = 1.0) -> Iterator[None]:
 
 @lru_cache(_STATEMENTS)
 def _statement(into: str, conflict: str, columns: int, rows: int) -> tuple[str, int]:
-    """A statement for the first of `rows`, and how many it takes: 1, 2, 3, 4, 6, 8, 12 …, so that few are prepared."""
-    size = 1 << (rows.bit_length() - 1)
+    """A statement for the first of `rows`, and how many it takes: 1 to 8, 12, 16, 24 …, so that few are prepared."""
+    size = rows if rows <= _FEW else 1 << (rows.bit_length() - 1)
     if size + size // 2 <= rows:
         size += size // 2
     marks = f"({', '.join('?' * columns)})"

@@ -67,7 +67,7 @@ def test_rows_take_few_statements_and_these_are_the_same_again_and_again(conn: s
         insert(conn, "INSERT INTO some (a, b)", [(None, each) for each in range(number)])
     conn.set_trace_callback(None)
     assert len(done) < 256 * 4
-    assert len(set(done)) == 14
+    assert len(set(done)) == 16
 
 
 def test_second_writer_is_refused_at_the_beginning(folder: Folder, conn: sqlite3.Connection) -> None:
