@@ -20,8 +20,9 @@ from proxy.ledger.connect import Reopened, transaction, writer
 from proxy.ledger.counters import Counters
 from proxy.ledger.errors import Trouble, trouble
 from proxy.ledger.folder import Folder
+from proxy.ledger.making import Making
 from proxy.ledger.pace import Pace
-from proxy.ledger.writing import Failed, Prepared, make_ready, prepare, remember, smaller, without_bodies, write
+from proxy.ledger.writing import Prepared, make_ready, remember, write
 
 MAX_HELD = 256 * 1024 * 1024
 _BUSY_MS = 100
@@ -52,7 +53,6 @@ class Recorder:
         low: Callable[[], bool] = bool,
     ) -> None:
         """`low` tells whether the disk has no room for bodies; asked in the recorder thread only."""
-        self._process = process
         self._counters = counters
         self._clock_ns = clock_ns
         self._ledger = Reopened(folder.ledger, lambda path: connect(path, _BUSY_MS))
@@ -62,6 +62,7 @@ class Recorder:
         self._pace = Pace(self._backlog, counters)
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._packer = Packer()
+        self._making = Making(process, counters, self._packer, clock_ns)
         self._trouble: Trouble | None = None
         self._troubled_since = 0.0
         self._deadline: float | None = None
@@ -116,10 +117,14 @@ class Recorder:
         `queue_full`: too much waits.
         """
         now = self._trouble
-        # Two writers meeting for a moment is no trouble.
-        brief = now is Trouble.BUSY and time.monotonic() - self._troubled_since < _BRIEF
         reasons = {"disk_low": self._short, "queue_full": self._backlog.pressed}
-        return [*([] if now is None or brief else [now.value]), *(reason for reason, holds in reasons.items() if holds)]
+        troubled = [] if now is None or self._brief else [now.value]
+        return troubled + [reason for reason, holds in reasons.items() if holds]
+
+    @property
+    def _brief(self) -> bool:
+        """Two writers that meet for a moment are no trouble."""
+        return self._trouble is Trouble.BUSY and time.monotonic() - self._troubled_since < _BRIEF
 
     def _run(self) -> None:
         group: list[Entry] = []
@@ -146,7 +151,7 @@ class Recorder:
     def _record(self, group: list[Entry]) -> None:
         try:
             ready = self._made(group)
-            self._store(self._strip(ready) if self._short else ready)
+            self._store([*map(self._making.light, ready)] if self._short else ready)
         except _GivenUp:
             raise
         except Exception as error:
@@ -155,34 +160,14 @@ class Recorder:
 
     def _made(self, group: list[Entry]) -> list[Prepared]:
         """The group in its order, made from its end: where a whole record is made, its open row need not be."""
-        made = [self._resolve(entry) for entry in reversed(group)]
-        return [each for each in reversed(made) if each is not None]
-
-    def _resolve(self, entry: Entry) -> Prepared | None:
-        """Run the work; one that raises is counted and closes its exchange."""
-        self._hurry()
-        self._pace.worked()
-        if entry.work is None:
-            return self._prepare(self._failed(entry.request_id), counted=True)
-        try:
-            change = entry.work()
-        except Exception as error:
-            self._complain("poison", "a record could not be made", error)
-            self._counters.add("poison")
-            return self._prepare(self._failed(entry.request_id), counted=True)
-        return self._prepare(change)
-
-    def _prepare(self, change: Change | Failed | None, *, counted: bool = False) -> Prepared | None:
-        """Make a change ready, or what can be kept of it."""
-        while change is not None:
-            try:
-                return prepare(change, self._packer)
-            except Exception as error:
-                self._complain("poison", "a record cannot be stored whole", error)
-                self._counters.add("poison", 0 if counted else 1)
-                counted = True
-                change = self._smaller(change)
-        return None
+        made: list[Prepared] = []
+        for entry in reversed(group):
+            self._hurry()
+            self._pace.worked()
+            if (ready := self._making.made(entry)) is not None:
+                made.append(ready)
+        made.reverse()
+        return made
 
     def _store(self, ready: list[Prepared]) -> None:
         """Commit a group, however long the ledger refuses; raises _GivenUp when stopping takes too long."""
@@ -203,7 +188,7 @@ class Recorder:
                 self._troubled_since = time.monotonic()
             self._trouble = kind
             if kind is Trouble.FULL and any(each.has_bodies for each in ready):
-                ready = self._strip(ready)
+                ready = [*map(self._making.light, ready)]
                 continue
             if kind is Trouble.BROKEN:
                 self._ledger.close()
@@ -223,7 +208,8 @@ class Recorder:
     def _recovered(self, ready: Sequence[Prepared]) -> None:
         self._counters.add("poison", sum(not each.intact for each in ready))
         if self._trouble is not None:
-            _log.warning("the ledger is written again after %s", self._trouble.value)
+            if not self._brief:
+                _log.warning("the ledger is written again after %s", self._trouble.value)
             self._logged.discard(self._trouble.value)
             self._trouble = None
 
@@ -234,31 +220,15 @@ class Recorder:
             self._store(ready[:half])
             self._store(ready[half:])
             return
-        spoiled = ready[0]
-        self._counters.add("poison", 0 if spoiled.reduced else 1)
-        less = self._prepare(self._smaller(spoiled.change), counted=True)
-        if less is None:
-            self._counters.add("records_lost", int(spoiled.finishes))
-            return
-        less.reduced = True
-        self._store([less])
-
-    def _strip(self, ready: Sequence[Prepared]) -> list[Prepared]:
-        """The group without bodies, for a full disk; a request body may come twice, so what ends is counted."""
-        light = []
-        for each in ready:
-            if each.has_bodies and not isinstance(each.change, Failed):
-                self._counters.add("disk_full", int(each.finishes))
-                light.append(prepare(without_bodies(each.change, "disk_full"), self._packer))
-            else:
-                light.append(each)
-        return light
+        less = self._making.smaller(ready[0])
+        if less is not None:
+            self._store([less])
 
     def _wait(self, pause: float) -> None:
         """Sleep before the next try; meanwhile keep the queue within its bound."""
         while self._backlog.pressed and (entry := self._backlog.oldest_opaque()) is not None:
-            if entry.work is not None:
-                self._relieve(entry, entry.work)
+            if entry.work is not None and (light := self._making.relieved(entry.work)) is not None:
+                self._backlog.lighten(entry, light)
         self._hurry()
         # Not time.sleep, which fails under libfaketime when the wall clock is moved.
         threading.Event().wait(pause)
@@ -266,17 +236,6 @@ class Recorder:
     def _hurry(self) -> None:
         if self._deadline is not None and time.monotonic() > self._deadline:
             raise _GivenUp
-
-    def _relieve(self, entry: Entry, work: Callable[[], Change | None]) -> None:
-        """Run waiting work now and keep its change without the bodies."""
-        try:
-            change = work()
-            light = None if change is None else without_bodies(change, "queue_full")
-        except Exception as error:
-            self._complain("poison", "a record could not be made", error)
-            return
-        self._counters.add("queue_full")
-        self._backlog.lighten(entry, lambda: light)
 
     def _lose_the_rest(self, group: Sequence[Entry] = ()) -> None:
         self._count_lost(group)
@@ -286,12 +245,6 @@ class Recorder:
     def _count_lost(self, group: Sequence[Entry]) -> None:
         self._counters.add("ledger_error", len(group))
         self._counters.add("records_lost", sum(entry.request_id is not None for entry in group))
-
-    def _failed(self, request_id: str | None) -> Failed | None:
-        return None if request_id is None else Failed(request_id, self._process, self._clock_ns())
-
-    def _smaller(self, change: Change | Failed) -> Change | Failed | None:
-        return smaller(change, self._failed(getattr(getattr(change, "exchange", None), "request_id", None)))
 
     def _complain(self, reason: str, what: str, error: Exception) -> None:
         """Log once per reason until it is over."""
