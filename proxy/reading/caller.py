@@ -138,7 +138,7 @@ def digest(text: str, salt: bytes) -> str:
 
 @lru_cache(_DIGESTS)
 def _digest(text: str, salt: bytes) -> str:
-    return hmac.new(salt, text.encode("utf-8", "surrogateescape"), "sha256").hexdigest()[:8]
+    return hmac.digest(salt, text.encode("utf-8", "surrogateescape"), "sha256").hex()[:8]
 
 
 def caller_key(headers: Headers, account_uuid: str | None, salt: bytes) -> str | None:
