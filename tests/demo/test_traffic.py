@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections import Counter
 from collections.abc import Sequence
 
+from benchmarks.processes import free_port
 from proxy.demo.calling import Played
 from proxy.demo.journal import Seen
 from proxy.demo.traffic import play
@@ -102,9 +102,7 @@ def test_sessions_take_turns_among_base_urls() -> None:
 
 
 def test_unreachable_proxy_ends_sessions_but_not_the_generator() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port = sock.getsockname()[1]
-    result = played(f"http://127.0.0.1:{port}", sessions=2)
+    result = played(f"http://127.0.0.1:{free_port()}", sessions=2)
     assert result.sessions == 2
     assert result.broken == result.requests.total() > 2
     assert not result.statuses

@@ -11,13 +11,13 @@ import pytest
 from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from benchmarks.processes import free_port
 from proxy.exchange import Outcome
 from proxy.names import fields
 from tests.end_to_end import signals
 from tests.end_to_end.stage import ENDPOINTS, PARENT, TIMES, TRACE, Stage, upstream
 from tests.kit import laws
 from tests.kit.process import Proxy, Row, wait
-from tests.processes.test_relay import free_port
 from tests.receiver import Receiver, Value, receiver, values
 
 INTERVAL_MS = "200"

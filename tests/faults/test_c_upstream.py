@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.processes import free_port
 from tests.kit import certificates, laws
 from tests.kit.faultproxy import Fault, FaultProxy
 from tests.kit.process import Proxy, wait
@@ -67,7 +68,7 @@ def unreachable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unreachabl
         for server in servers.values():
             stack.enter_context(server.running())
         urls = {name: f"https://127.0.0.1:{server.port}" for name, server in servers.items()}
-        urls["refused"] = f"http://127.0.0.1:{_refusing_port()}"
+        urls["refused"] = f"http://127.0.0.1:{free_port()}"
         urls["unknown"] = "http://no-such-host.invalid"
         urls["silent"] = f"http://127.0.0.1:{stack.enter_context(_unanswering())}"
         sections = [
@@ -78,11 +79,6 @@ def unreachable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unreachabl
         proxy = Proxy(folder, urls["refused"], relay=FAST, rest="".join(sections), env=env)
         stack.enter_context(proxy.running())
         yield Unreachable(proxy, servers)
-
-
-def _refusing_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @contextlib.contextmanager
@@ -460,7 +456,7 @@ def test_c24_the_environment_names_no_proxy_no_password_and_no_key_log(tmp_path:
 
 @pytest.mark.parametrize("loop", ["http://127.0.0.1:{port}", "http://localhost:{port}/staging"])
 def test_c25_an_upstream_that_is_this_proxy_is_refused_at_the_start(tmp_path: Path, loop: str) -> None:
-    port = _refusing_port()
+    port = free_port()
     config = tmp_path / "anthropic-proxy.toml"
     config.write_text(
         f'[relay]\nlisten = "127.0.0.1:{port}"\n[upstreams.anthropic]\nurl = "{loop.format(port=port)}"\n'

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.processes import free_port
 from proxy.ledger import schema
 from proxy.ledger.connect import transaction, writer
 from proxy.ledger.errors import LedgerRefused
@@ -34,7 +35,7 @@ from tests.kit.upstream import Upstream
 from tests.ledger.samples import finished, rows, store
 from tests.ledger.test_space import MOUNTS
 from tests.processes.load import Load, Streams, open_streams
-from tests.processes.test_relay import alone, free_port
+from tests.processes.test_relay import alone
 
 PRODUCT = Path(__file__).parents[2] / "proxy"
 KILLS = 8

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.processes import free_port
 from tests.kit.process import wait
 
 HEAD_S = 2
@@ -59,7 +60,7 @@ http {{
 @contextlib.contextmanager
 def haproxy(folder: Path, upstream: int) -> Iterator[tuple[str, int]]:
     """HAProxy in front of a port of this machine; its address."""
-    port = _free_port()
+    port = free_port()
     config = folder / "haproxy.cfg"
     config.write_text(HAPROXY.format(seconds=HEAD_S, port=port, upstream=upstream).lstrip())
     with _running(["haproxy", "-db", "-f", str(config)], folder / "haproxy.log", port) as where:
@@ -69,7 +70,7 @@ def haproxy(folder: Path, upstream: int) -> Iterator[tuple[str, int]]:
 @contextlib.contextmanager
 def nginx(folder: Path, upstream: int) -> Iterator[tuple[str, int]]:
     """nginx in front of a port of this machine; its address."""
-    port = _free_port()
+    port = free_port()
     config = folder / "nginx.conf"
     config.write_text(NGINX.format(seconds=HEAD_S, port=port, upstream=upstream, folder=folder))
     with _running(["nginx", "-p", str(folder), "-c", str(config)], folder / "nginx.log", port) as where:
@@ -94,11 +95,6 @@ def _running(command: list[str], log: Path, port: int) -> Iterator[tuple[str, in
     finally:
         process.terminate()
         process.wait(10)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
 
 
 def _answers(port: int) -> bool:

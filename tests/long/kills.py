@@ -10,6 +10,7 @@ import time
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
+from benchmarks.processes import free_port
 from proxy.ledger.folder import Folder
 from proxy.ledger.verify import verify
 from tests.kit.crowd import Crowd, Heard
@@ -17,7 +18,7 @@ from tests.kit.paced import Paced, Request, paced, target
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import address
 from tests.long.figure import Figure, Run
-from tests.processes.test_relay import alone, free_port
+from tests.processes.test_relay import alone
 
 CLIENTS = 20
 WINDOW_S = 0.1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -51,11 +50,6 @@ def test_a_client_that_takes_nothing_does_not_hold_up_the_end(tmp_path: Path) ->
             assert proxy.stop() == 0, proxy.said()
         assert [row["outcome"] for row in proxy.finished(1)] == ["interrupted"]
         laws.check(proxy)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def refuses(url: str) -> bool:
