@@ -1,4 +1,4 @@
-"""`python -m benchmarks.observer`: how fast the observer catches up with a ledger, all three signals exported.
+"""`python -m benchmarks.observer`: how fast the observer catches up with a ledger, with and without exports.
 
 The receiver is a process of its own that only counts bytes; CPU is that of the observer's process alone.
 """
@@ -13,9 +13,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from proxy.exchange import Attempt, Exchange, LimitReading, Outcome, Usage, UsageSource
+from benchmarks.exchanges import SECOND_NS, START_NS, exchange
+from proxy.exchange import Exchange, LimitReading, Usage
 from proxy.ledger import cursors
 from proxy.ledger.changes import Change, Finished
 from proxy.ledger.connect import reader
@@ -29,6 +31,7 @@ from proxy.settings.shape import Retention
 
 EXCHANGES = 4_000
 ROUNDS = 3
+_USAGE = '{"input_tokens":240,"cache_creation_input_tokens":0,"cache_read_input_tokens":0}'
 _RECEIVER = """
 import asyncio, sys
 async def serve(reader, writer):
@@ -48,62 +51,23 @@ asyncio.run(main())
 
 
 def call(number: int, *, stream: bool) -> Exchange:
-    """A call as one of the 1 kB workload is recorded."""
-    started_ns = time.time_ns()
-    attempt = Attempt(
-        1, "anthropic", "api.anthropic.com", 443, f"{number + 1:016x}", None, 0.3, None, 0.6, 19.0, 21.0, 200,
-        upstream_request_id=f"req_{number:024}",
-    )  # fmt: skip
-    return Exchange(
-        request_id=f"px_{number:026}",
-        process="relay-1",
-        started_ns=started_ns,
-        method="POST",
-        path="/v1/messages",
-        endpoint="default",
-        outcome=Outcome.OK,
-        key="caller-bench000",
-        account="acme",
-        client="bench/1",
-        upstream="anthropic",
-        provider="anthropic",
-        dialect="anthropic",
-        operation="messages",
-        model="claude-sonnet-4-6",
-        response_model="claude-sonnet-4-6",
+    """A call as one of the 1 kB workload is recorded; no two are the same."""
+    took_ms = 20.0 + number % 1_009 / 16
+    reading = LimitReading("acme", "requests", 4_000, 3_999 - number % 100, START_NS // SECOND_NS + 60)
+    return replace(
+        exchange(number + 1),
         stream=stream,
-        status=200,
-        finish_reason="end_turn",
-        upstream_request_id=f"req_{number:024}",
-        message_id=f"msg_{number:024}",
-        usage=Usage(
-            input_tokens=240 + number % 97,
-            output_tokens=300 + number % 89,
-            cache_read_tokens=0,
-            cache_creation_tokens=0,
-            service_tier="standard",
-            usage_raw='{"input_tokens":240,"cache_creation_input_tokens":0,"cache_read_input_tokens":0}',
-        ),
-        usage_source=UsageSource.FINAL,
+        usage=Usage(240 + number % 97, 300 + number % 89, 0, 0, service_tier="standard", usage_raw=_USAGE),
         parameters='{"max_tokens":64}',
-        message_count=1,
         request_bytes=1_000,
         response_bytes=1_500,
         delivered_bytes=1_500,
         request_sha256=f"{number:064x}",
         response_sha256=f"{number:064x}",
-        trace_id=f"{number + 1:032x}",
-        span_id=f"{number + 1:016x}",
-        received_ms=0.2,
-        sent_ms=0.6,
-        headers_ms=19.0,
-        first_byte_ms=19.1,
-        first_sent_ms=19.3,
-        first_token_ms=19.5 if stream else None,
-        last_byte_ms=21.0,
-        duration_ms=21.4,
-        attempts=(attempt,),
-        limits=(LimitReading("acme", "requests", 4_000, 3_999, started_ns // 1_000_000_000 + 60),),
+        first_token_ms=405.0 if stream else None,
+        last_byte_ms=405.0 + took_ms,
+        duration_ms=406.0 + took_ms,
+        limits=(reading,),
     )
 
 
@@ -137,15 +101,19 @@ def receiver() -> Iterator[str]:
         process.wait()
 
 
-def visit(url: str, *, stream: bool) -> tuple[float, float]:
+def everything(url: str) -> Otlp:
+    """All three signals go to a receiver."""
+    metrics, logs, traces = (Exporter(f"{url}/v1/{name}") for name in ("metrics", "logs", "traces"))
+    return Otlp(metrics=metrics, logs=logs, traces=traces)
+
+
+def visit(target: Otlp, *, stream: bool) -> tuple[float, float]:
     """Exchanges per second, and CPU in µs per exchange, from an observer's start until nothing is pending."""
     with tempfile.TemporaryDirectory() as path:
         folder = Folder(Path(path) / "data")
         prepare(folder)
         fill(folder, EXCHANGES, stream=stream)
         forever = Retention(bodies=1e9, metadata=1e9)
-        metrics, logs, traces = (Exporter(f"{url}/v1/{name}") for name in ("metrics", "logs", "traces"))
-        target = Otlp(metrics=metrics, logs=logs, traces=traces)
         observer = Observer(folder, target, forever, {"default": None}, pages="http://127.0.0.1:8081/requests/")
         begun, cpu = time.perf_counter(), time.process_time()
         observer.start()
@@ -160,12 +128,13 @@ def visit(url: str, *, stream: bool) -> tuple[float, float]:
 def main() -> None:
     """Prints medians over the rounds."""
     print(f"{platform.machine()}, CPython {platform.python_version()}, {EXCHANGES} exchanges, {ROUNDS} rounds\n")
-    print(f"{'workload':14}{'exchanges/s':>12}{'CPU µs':>9}")
+    print(f"{'workload':14}{'exported':14}{'exchanges/s':>12}{'CPU µs':>9}")
     with receiver() as url:
         for name, stream in (("1 kB call", False), ("stream", True)):
-            visited = [visit(url, stream=stream) for _ in range(ROUNDS)]
-            rate, cpu = (statistics.median(column) for column in zip(*visited, strict=True))
-            print(f"{name:14}{rate:12.0f}{cpu:9.0f}")
+            for exported, target in (("nothing", Otlp()), ("all signals", everything(url))):
+                visited = [visit(target, stream=stream) for _ in range(ROUNDS)]
+                rate, cpu = (statistics.median(column) for column in zip(*visited, strict=True))
+                print(f"{name:14}{exported:14}{rate:12.0f}{cpu:9.0f}")
 
 
 if __name__ == "__main__":
