@@ -7,8 +7,11 @@ The checks are pure functions over the ASGI scope; what they refuse and why is r
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 Json = Any
@@ -30,8 +33,12 @@ _TARGET = re.compile(rb"/(?![/\\])[\x21-\x22\x24-\x5b\x5d-\x7e]*")
 _QUERY = re.compile(rb"[\x21-\x22\x24-\x7e]*")
 _DOT_SEGMENT = re.compile(rb"(?:^|/|\\)\.{1,2}(?:/|\\|$)")
 _ENCODED = re.compile(rb"%(2e|2f|5c)", re.IGNORECASE)
-_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_PORT = re.compile(r":\d*$")
+_IN_NAMES = b"!#$%&'*+-.^_`|~" + string.digits.encode() + string.ascii_letters.encode()
+_NAME, _VALUE = itemgetter(0), itemgetter(1)
 _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_RARE = frozenset({b"upgrade", b"http2-settings", b"expect", b"origin", b"sec-fetch-site"})
+"""Fields of browsers, and of who wants more than plain HTTP/1.1: most requests have none of them."""
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -89,15 +96,15 @@ def allowed_hosts(listen_host: str, configured: Sequence[str]) -> frozenset[str]
 def check(scope: Scope, rules: Rules) -> Rejection | None:
     """The first rule that the request breaks, or None."""
     headers: RawHeaders = scope["headers"]
+    names = list(map(_NAME, headers))
     return (
         _target(scope["raw_path"], scope["query_string"], rules)
         or _method(scope["method"])
         or _sizes(headers, rules)
-        or _characters(headers)
-        or _framing(headers, scope["http_version"], rules)
-        or _host(headers, rules, probe=scope["raw_path"] in PROBES)
-        or _upgrade(headers)
-        or _origin(scope["method"], headers, rules)
+        or _characters(names, headers)
+        or _framing(names, headers, scope["http_version"], rules)
+        or _host(names, headers, rules, probe=scope["raw_path"] in PROBES)
+        or (None if _RARE.isdisjoint(names) else _upgrade(headers) or _origin(scope["method"], headers, rules))
     )
 
 
@@ -114,8 +121,8 @@ def _target(path: bytes, query: bytes, rules: Rules) -> Rejection | None:
         return _bad("the query of the request target contains a forbidden character; percent-encode it.")
     if b"%00" in path:
         return _bad("the request target contains an encoded NUL; remove it.")
-    plain = _ENCODED.sub(lambda found: bytes.fromhex(found[1].decode()), path)
-    if _DOT_SEGMENT.search(plain):
+    plain = _ENCODED.sub(lambda found: bytes.fromhex(found[1].decode()), path) if b"%" in path else path
+    if b"." in plain and _DOT_SEGMENT.search(plain):
         return _bad("the request target contains a dot segment; send the resolved path.")
     return None
 
@@ -129,17 +136,17 @@ def _method(method: str) -> Rejection | None:
 def _sizes(headers: RawHeaders, rules: Rules) -> Rejection | None:
     if len(headers) > rules.max_headers:
         return _bad(f"the request has more than {rules.max_headers} headers; send fewer.", 431)
-    if sum(len(name) + len(value) for name, value in headers) > rules.max_header_bytes:
+    if sum(map(len, chain.from_iterable(headers))) > rules.max_header_bytes:
         return _bad(f"the request headers exceed {rules.max_header_bytes} bytes; send less.", 431)
     return None
 
 
-def _characters(headers: RawHeaders) -> Rejection | None:
-    for name, value in headers:
-        if not _NAME.fullmatch(name) or _CONTROL.search(value):
-            return _bad("a request header contains a forbidden character; remove it.")
-        if not value.isascii() and not _utf8(value):
-            return _bad("a request header is neither ASCII nor UTF-8; encode it.")
+def _characters(names: Sequence[bytes], headers: RawHeaders) -> Rejection | None:
+    values = b"\t".join(map(_VALUE, headers))
+    if not all(names) or b"".join(names).translate(None, _IN_NAMES) or _CONTROL.search(values):
+        return _bad("a request header contains a forbidden character; remove it.")
+    if not values.isascii() and not _utf8(values):
+        return _bad("a request header is neither ASCII nor UTF-8; encode it.")
     return None
 
 
@@ -151,34 +158,36 @@ def _utf8(value: bytes) -> bool:
     return True
 
 
-def _framing(headers: RawHeaders, http_version: str, rules: Rules) -> Rejection | None:
-    lengths = [value for name, value in headers if name == b"content-length"]
-    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
+def _framing(names: Sequence[bytes], headers: RawHeaders, http_version: str, rules: Rules) -> Rejection | None:
+    lengths, codings = names.count(b"content-length"), names.count(b"transfer-encoding")
     if codings:
         if lengths:
             return _bad("Content-Length and Transfer-Encoding exclude each other; send one.")
-        if len(codings) > 1 or http_version == "1.0":
+        if codings > 1 or http_version == "1.0":
             return _bad("Transfer-Encoding must be sent once, and not on HTTP/1.0.")
-        if codings[0] != b"chunked":
+        if headers[names.index(b"transfer-encoding")][1].strip().lower() != b"chunked":
             return _bad("the only transfer coding understood is 'chunked'; use Content-Encoding instead.", 501)
-    if len(lengths) > 1 or any(not _LENGTH.fullmatch(value) for value in lengths):
-        return _bad("Content-Length is not one plain number; send it once, in digits.")
-    if lengths and int(lengths[0]) > rules.max_body:
-        return _bad(f"the request body is larger than {rules.max_body} bytes; send less.", 413, "body_too_large")
+    if lengths:
+        length = headers[names.index(b"content-length")][1]
+        if lengths > 1 or not _LENGTH.fullmatch(length):
+            return _bad("Content-Length is not one plain number; send it once, in digits.")
+        if int(length) > rules.max_body:
+            message = f"the request body is larger than {rules.max_body} bytes; send less."
+            return _bad(message, 413, "body_too_large")
     return None
 
 
-def _host(headers: RawHeaders, rules: Rules, *, probe: bool) -> Rejection | None:
-    hosts = [value for name, value in headers if name == b"host"]
-    if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
+def _host(names: Sequence[bytes], headers: RawHeaders, rules: Rules, *, probe: bool) -> Rejection | None:
+    host = headers[names.index(b"host")][1] if names.count(b"host") == 1 else b""
+    if not _HOST.fullmatch(host):
         return _bad("the Host header must be present once and name a host.")
-    if probe or _named(hosts[0].decode(), rules):
+    if probe or _named(host.decode(), rules):
         return None
     return _bad("this Host is not served here; add it to allowed_hosts if it is meant to be.", 403, "forbidden")
 
 
 def _named(authority: str, rules: Rules) -> bool:
-    host = re.sub(r":\d*$", "", authority).lower()
+    host = _PORT.sub("", authority).lower()
     return host in rules.allowed_hosts or "*" in rules.allowed_hosts
 
 
@@ -193,7 +202,7 @@ def _upgrade(headers: RawHeaders) -> Rejection | None:
 
 def _origin(method: str, headers: RawHeaders, rules: Rules) -> Rejection | None:
     """A page of another site must not drive this port: neither spend money nor read captures."""
-    sites = {name: value for name, value in headers if name.startswith(b"sec-fetch-")}
+    sites = dict(headers)
     followed_link = rules.links and method == "GET" and sites.get(b"sec-fetch-mode") == b"navigate"
     foreign = sites.get(b"sec-fetch-site") == b"cross-site" and not followed_link
     for name, value in headers:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from itertools import compress
+from itertools import chain, compress
 from operator import itemgetter
-from itertools import chain
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
-_NAMINGS = 64
-"""How many sequences of names are remembered with what is to be done: callers and upstreams send the same ones again."""
+_NAMINGS = 32
+"""How many sequences of names are remembered with what is to be done: the same callers send the same ones again."""
 _NAME: Callable[[tuple[bytes, bytes]], bytes] = itemgetter(0)
 _NONE: frozenset[bytes] = frozenset()
 

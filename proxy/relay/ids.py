@@ -7,6 +7,7 @@ from random import getrandbits  # ids are no secrets, and asking the kernel cost
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_SHIFTS = tuple(range(120, -1, -10))
 _TRACEPARENT = re.compile(rb"(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 """Version 00 ends here; later ones may go on."""
 
@@ -23,7 +24,7 @@ class RequestIds:
         if value >> 80 <= self._last >> 80:
             value = self._last + 1
         self._last = value
-        return "px_" + "".join(_PAIRS[value >> shift & 1023] for shift in range(120, -1, -10))
+        return "px_" + "".join([_PAIRS[value >> shift & 1023] for shift in _SHIFTS])
 
 
 def trace_context(traceparent: bytes | None) -> tuple[str, str | None]:

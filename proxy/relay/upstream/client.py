@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Sequence
+from operator import itemgetter
 from time import perf_counter
 
 from proxy.relay.errors import RelayError, UpstreamUnreachable
@@ -99,7 +100,7 @@ def request_head(
 
 def _framing(method: str, headers: Sequence[tuple[bytes, bytes]], body: Body | None) -> bytes:
     """The field that frames the body; b"" where the client's own does, or none is needed."""
-    if any(name == b"content-length" for name, _ in headers):
+    if b"content-length" in map(itemgetter(0), headers):
         return b""
     if body is not None:
         return b"content-length: %d\r\n" % sum(map(len, body.so_far())) if body.complete else _CHUNKED
