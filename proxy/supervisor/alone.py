@@ -39,7 +39,7 @@ def run_alone(role: str, loaded: Loaded, *, started: Callable[[Started], None]) 
     if role == "observer":
         addresses["token_file"] = opening.token_file(settings, folder)
         code = secrets.token_urlsafe(16)
-    run_file = RunFile(folder, addresses, alone=True)
+    run_file = RunFile(folder, addresses)
     workers = settings.relay.workers if role == "relay" else 1
     run_file.write({role if workers == 1 else "supervisor": os.getpid()})
     relayed = opening.base_urls(settings, sock) if role == "relay" else ()

@@ -1,34 +1,45 @@
-"""`run.json` in the data folder: where this run listens, where its token is, and its processes."""
+"""`run.json` in the data folder: where runs listen, where their token is, and their processes.
+
+Each run keeps its part in a lock file that it holds for its life; the file is made of those of the living.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from proxy.ledger.folder import Folder, write_private
+from proxy.ledger.locks import taken
+from proxy.ledger.processes import Hold, hold
+
+_PREFIX = "run-"
 
 
 class RunFile:
-    """Written by whoever opened the ports. Processes that run alone each add their part to what is there."""
+    """Written by whoever opened the ports."""
 
-    def __init__(self, folder: Folder, addresses: Mapping[str, str], *, alone: bool = False) -> None:
-        self._path = folder.run
-        self._guard = folder.guard
+    def __init__(self, folder: Folder, addresses: Mapping[str, str]) -> None:
+        self._folder = folder
         self._addresses = dict(addresses)
-        self._alone = alone
-        self._processes: dict[str, int] = {}
+        self._name = f"{_PREFIX}{time.time_ns():016x}-{os.getpid():x}-{os.urandom(4).hex()}"
+        self._processes: dict[str, int | None] = {}
+        """None for those that do not run now: their names stay this run's."""
+        self._hold: Hold | None = None
 
     def write(self, processes: Mapping[str, int]) -> None:
-        """Replaces the file in one step."""
+        """Says who runs now. Raises OSError when that cannot be written."""
         with self._guarded():
-            others, running = self._others()
-            left = _without(running, self._processes)
-            self._processes = dict(processes)
-            _write(self._path, {**others, **self._addresses}, {**left, **self._processes})
+            if self._hold is None:
+                self._hold = hold(self._folder, self._name)
+            self._processes = {**dict.fromkeys(self._processes), **processes}
+            part = {"addresses": self._addresses, "processes": self._processes}
+            self._folder.lock(self._name).write_text(json.dumps(part), "utf-8")
+            self._put_together()
 
     def supervised(self, processes: Mapping[str, int]) -> None:
         """The same for the children of this process."""
@@ -37,31 +48,36 @@ class RunFile:
     def remove(self) -> None:
         """Takes this run out of the file, and the file away once nobody is left in it."""
         with self._guarded():
-            others, running = self._others()
-            left = _without(running, self._processes)
-            if left:
-                _write(self._path, _without(others, self._addresses), left)
-            else:
-                self._path.unlink(missing_ok=True)
+            if self._hold is not None:
+                self._hold.release()
+                self._hold = None
+            self._put_together()
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         """One at a time, so that what another process adds meanwhile is not lost."""
-        with self._guard.open("ab") as file:
+        with self._folder.guard.open("ab") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
-    def _others(self) -> tuple[dict[str, object], dict[str, object]]:
-        """Addresses and processes that stand in the file already, none unless this run is one of several."""
-        if not self._alone:
-            return {}, {}
-        known = read(self._path)
-        processes = known.pop("processes", {})
-        return known, dict(processes) if isinstance(processes, dict) else {}
+    def _put_together(self) -> None:
+        """An address is the first one's that has it, as long as that lives; a further process of a name has its id."""
+        addresses: dict[str, object] = {}
+        processes: dict[str, object] = {}
+        paths = [path for path in sorted(self._folder.locks.glob(f"{_PREFIX}*.lock")) if taken(path)]
+        for part in map(read, paths):
+            addresses = _table(part, "addresses") | addresses
+            for name, number in _table(part, "processes").items():
+                processes[f"{name}-{number}" if name in processes else name] = number
+        if paths:
+            known = {**addresses, "processes": {name: each for name, each in processes.items() if each is not None}}
+            write_private(self._folder.run, json.dumps(known, indent=2).encode() + b"\n")
+        else:
+            self._folder.run.unlink(missing_ok=True)
 
 
 def read(path: Path) -> dict[str, object]:
-    """What a run has written; empty if there is none, or nothing that can be read."""
+    """What runs have written; empty if there is none, or nothing that can be read."""
     try:
         known = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -69,10 +85,6 @@ def read(path: Path) -> dict[str, object]:
     return known if isinstance(known, dict) else {}
 
 
-def _without(known: Mapping[str, object], own: Mapping[str, object]) -> dict[str, object]:
-    """What others have written; a name that another relay alone has taken since is theirs."""
-    return {name: each for name, each in known.items() if own.get(name) != each}
-
-
-def _write(path: Path, addresses: Mapping[str, object], processes: Mapping[str, object]) -> None:
-    write_private(path, json.dumps({**addresses, "processes": processes}, indent=2).encode() + b"\n")
+def _table(part: Mapping[str, object], name: str) -> dict[str, object]:
+    table = part.get(name)
+    return table if isinstance(table, dict) else {}

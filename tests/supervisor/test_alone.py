@@ -11,8 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.processes import free_port
 from proxy.supervisor.run_file import read
-from tests.kit.process import wait
+from tests.kit.process import Proxy, wait
 
 
 @contextmanager
@@ -54,12 +55,36 @@ def test_relays_alone_may_be_several_processes_on_one_port_or_several_ports_on_o
             for known in (first, read(run)):
                 assert httpx.get(f"{known['relay']}/readyz", timeout=20, trust_env=False).status_code == 200
             assert processes(run).keys() == {"relay", "supervisor", "relay-1", "relay-2"}
+            assert read(run)["relay"] == first["relay"]
         assert processes(run) == first["processes"]
     assert not run.exists()
 
 
+def test_a_relay_alone_beside_a_whole_run_takes_nobodys_place_in_the_file(tmp_path: Path) -> None:
+    proxy = Proxy(tmp_path, "http://127.0.0.1:9")
+    with proxy.running():
+        run = proxy.data / "run.json"
+        before = read(run)
+        port = free_port()
+        with running("relay", proxy.data, "--listen", f"127.0.0.1:{port}"):
+            wait(lambda: len(processes(run)) == 4, "the second relay to write where it is")
+            assert httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=20, trust_env=False).status_code == 200
+            (further,) = processes(run).keys() - processes_of(before)
+            assert processes(run)[further] not in processes_of(before).values()
+            assert {**read(run), "processes": processes_of(before)} == before
+            again = proxy.kill("relay")
+            wait(lambda: processes(run).get("relay", again) != again, "a new relay")
+            assert further in processes(run)
+        assert processes(run).keys() == processes_of(before).keys()
+    assert not run.exists()
+
+
 def processes(run: Path) -> dict[str, int]:
-    found = read(run).get("processes", {})
+    return processes_of(read(run))
+
+
+def processes_of(known: dict[str, object]) -> dict[str, int]:
+    found = known.get("processes", {})
     assert isinstance(found, dict)
     return found
 
