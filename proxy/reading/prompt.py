@@ -114,7 +114,8 @@ def prompt_facts(body: bytes, problems: Problems, *, counted: bool, turn: Turn |
             return turn.prompt
     if len(body) > _DENSE_ABOVE_BYTES and body.count(b"{") * _DENSE_BYTES_PER_OBJECT > len(body):
         raise Unreadable("too many objects to read")
-    fields = (_usual(body) if counted else None) or shaped(body, _Body)
+    usual = _usual(body) if counted else None
+    fields = usual or shaped(body, _Body)
     model = word(fields.model)
     if fields.model is not None and model is None:
         problems.note("model is not a name")
@@ -125,9 +126,9 @@ def prompt_facts(body: bytes, problems: Problems, *, counted: bool, turn: Turn |
         stream=fields.stream if isinstance(fields.stream, bool) else None,
         parameters=_parameters(fields),
         user_id=user_id if isinstance(user_id, str) and len(user_id) <= MAX_USER_ID_CHARS else None,
-        **(_counts(fields, problems) if counted else {}),
+        **(_counts_at_once(usual) if usual else _counts(fields, problems) if counted else {}),
     )
-    if turn is not None and isinstance(fields, _Usual) and problems.summary() is None:
+    if turn is not None and usual and problems.summary() is None:
         turn.prompt = facts
     return facts
 
@@ -158,8 +159,6 @@ def _usual(body: bytes) -> _Usual | None:
 
 
 def _counts(fields: _Body, problems: Problems) -> dict[str, int | None]:
-    if isinstance(fields, _Usual):
-        return _counts_at_once(fields)
     messages = _conversation(fields, problems)
     tools = _elements(fields.tools, "tools", problems)
     return {
@@ -170,7 +169,7 @@ def _counts(fields: _Body, problems: Problems) -> dict[str, int | None]:
 
 
 def _counts_at_once(fields: _Usual) -> dict[str, int | None]:
-    messages: list[Message] = fields.messages if isinstance(fields.input, msgspec.UnsetType) else fields.input
+    messages: list[Message] = fields.messages if fields.input is msgspec.UNSET else fields.input
     return {
         "message_count": len(messages),
         "tool_count": len(fields.tools),
@@ -202,7 +201,7 @@ def _parameters(fields: _Body) -> str | None:
     sent = [
         (name, bytes(raw))
         for name, raw in zip(_PARAMETERS, _parameters_of(fields), strict=True)
-        if raw is not _MISSING and _size(raw) <= MAX_PARAMETER_BYTES
+        if raw is not _MISSING and memoryview(raw).nbytes <= MAX_PARAMETER_BYTES
     ]
     if sum([len(raw) for _, raw in sent]) <= _USUAL_BYTES:
         return _told(tuple(sent))

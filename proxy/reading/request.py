@@ -96,7 +96,7 @@ def request_facts(
     if body is not None and what in _READ and not said.is_form:
         prompt = _prompt(body, content_encoding, problems, turn, counted=what in _COUNTED)
     account_uuid, session_id = _identity(prompt.user_id) if prompt.user_id else (None, None)
-    sent = (value for name, value in headers if name == _METADATA)
+    metadata = next((value for name, value in headers if name == _METADATA), said.customer_data)
     return RequestFacts(
         operation=what,
         dialect=dialect,
@@ -112,7 +112,7 @@ def request_facts(
         account_uuid=account_uuid,
         client=said.client,
         retry_count=said.retry_count,
-        customer_data=_customer_data(next(sent, said.customer_data), problems),
+        customer_data=None if metadata is None else _customer_data(metadata, problems),
         workflow=said.workflow,
         parse_error=problems.summary(),
     )
@@ -182,9 +182,7 @@ def _count(value: str | None) -> int | None:
     return int(value) if value is not None and re.fullmatch(r"[0-9]{1,4}", value) else None
 
 
-def _customer_data(text: str | None, problems: Problems) -> str | None:
-    if text is None:
-        return None
+def _customer_data(text: str, problems: Problems) -> str | None:
     sent = text.encode("utf-8", "surrogateescape")
     if len(sent) > MAX_CUSTOMER_DATA_BYTES:
         problems.note(f"x-proxy-metadata is larger than {MAX_CUSTOMER_DATA_BYTES} bytes")
