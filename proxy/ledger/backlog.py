@@ -164,20 +164,25 @@ class Backlog:
         return group
 
     def _make_room(self, entry: Entry) -> bool:
-        """Shed until the bound holds; False when `entry` itself had to go."""
+        """Shed until the bound holds; False when `entry` itself had to go.
+
+        What ends an exchange is counted, once: of what comes before its end, the end has everything again.
+        """
+        shed = False
         while self._held > self._max_held and self._sheddable:
             oldest = self._sheddable.popleft()
             if not oldest.taken and oldest.shed is not None:
                 oldest.shed()
                 self._counters.add("queue_full")
                 self._lighten(oldest, ROW_BYTES, queued=oldest is not entry)
+                shed = shed or oldest is entry
         if self._held <= self._max_held:
             return True
-        self._counters.add("queue_full")
         self._held -= entry.held
         entry.taken = True
         if entry.request_id is None:
             return False
+        self._counters.add("queue_full", 0 if shed else 1)
         self._counters.add("records_lost")
         if self._held + STUB_BYTES > self._max_held * 9 // 8:
             return False

@@ -20,7 +20,7 @@ DROP_REASONS = ("disk_full", "queue_full", "too_large", "evicted", "ledger_error
 """Why something accepted is not, or not wholly, stored: one count per record concerned."""
 
 COUNTERS = (*DROP_REASONS, "records_lost", "read_errors", "auth_failures", "requests_paced")
-"""`records_lost`: records of which not even the row was kept (also counted under their reason).
+"""`records_lost`: records of which at most that they ended was kept (also counted under their reason).
 `requests_paced`: requests that had to wait for the recorder."""
 
 GAUGES = ("requests_open",)

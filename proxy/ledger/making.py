@@ -56,15 +56,18 @@ class Making:
         self._counters.add("disk_full", int(ready.finishes))
         return prepare(without_bodies(ready.change, "disk_full"), self._packer)
 
-    def relieved(self, work: Callable[[], Change | None]) -> Callable[[], Change | None] | None:
-        """Runs work before its time: work that gives its change without the bodies; None when it raises."""
+    def relieved(self, entry: Entry) -> Callable[[], Change | None] | None:
+        """Runs work before its time: work that gives its change without the bodies; None when there is none.
+
+        What ends an exchange is counted; of what comes before, the end has everything again.
+        """
         try:
-            change = work()
+            change = entry.work() if entry.work else None
             light = None if change is None else without_bodies(change, "queue_full")
         except Exception as error:
             self._complain("a record could not be made", error)
             return None
-        self._counters.add("queue_full")
+        self._counters.add("queue_full", int(entry.request_id is not None))
         return lambda: light
 
     def _ready(self, change: Change | Failed | None, *, counted: bool = False) -> Prepared | None:

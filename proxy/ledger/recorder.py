@@ -227,7 +227,7 @@ class Recorder:
     def _wait(self, pause: float) -> None:
         """Sleep before the next try; meanwhile keep the queue within its bound."""
         while self._backlog.pressed and (entry := self._backlog.oldest_opaque()) is not None:
-            if entry.work is not None and (light := self._making.relieved(entry.work)) is not None:
+            if (light := self._making.relieved(entry)) is not None:
                 self._backlog.lighten(entry, light)
         self._hurry()
         # Not time.sleep, which fails under libfaketime when the wall clock is moved.

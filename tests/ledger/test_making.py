@@ -10,12 +10,12 @@ import pytest
 
 from proxy.ledger.backlog import Entry
 from proxy.ledger.bodies import Packer
-from proxy.ledger.changes import Change, Opened
+from proxy.ledger.changes import Arrived, Change, Opened
 from proxy.ledger.counters import Counters
 from proxy.ledger.folder import Folder
 from proxy.ledger.making import Making
 from proxy.ledger.writing import Failed
-from tests.ledger.samples import finished, opened, request_id
+from tests.ledger.samples import body, finished, opened, request_id
 
 
 @pytest.fixture
@@ -83,10 +83,15 @@ def test_a_full_disk_costs_the_bodies_of_what_ends(making: Making, counters: Cou
 
 
 def test_work_done_before_its_time_gives_the_change_without_bodies(making: Making, counters: Counters) -> None:
-    light = making.relieved(lambda: finished(1))
+    light = making.relieved(Entry(lambda: finished(1), 1, request_id(1), None))
     assert light is not None
     made = making.made(Entry(light, 1, request_id(1), None))
     assert made is not None
     assert not made.has_bodies
     assert counters.read().values["queue_full"] == 1
-    assert making.relieved(_raises) is None
+    assert making.relieved(Entry(_raises, 1, request_id(2), None)) is None
+
+
+def test_what_comes_before_the_end_is_not_counted_for_the_end_has_it_again(making: Making, counters: Counters) -> None:
+    assert making.relieved(Entry(lambda: Arrived(request_id(1), body(b"asked")), 1, None, None)) is not None
+    assert counters.read().values["queue_full"] == 0
