@@ -24,7 +24,7 @@ JOURNAL_NS = 7 * 24 * 3600 * 1_000_000_000
 REMOVED_SEQ = "journal_removed_seq"
 """Note: the highest journal number ever removed."""
 REMOVED_NS = "journal_removed_ns"
-"""Note: the latest commit time ever removed from the journal."""
+"""Note: no exchange that began later than this, in Unix nanoseconds, has had its journal row removed."""
 
 
 class Retention(Protocol):
@@ -177,7 +177,10 @@ def _old_rows(conn: sqlite3.Connection, before_ns: int | None, signals: Collecti
 
 def _old_journal(conn: sqlite3.Connection, before_ns: int, signals: Collection[str] | None) -> int:
     """Remove journal rows that every signal has passed and that are old; the newest row stays for its time."""
-    find = "SELECT seq, commit_ns FROM journal WHERE seq <= ? AND seq < ? AND commit_ns < ? ORDER BY seq LIMIT ?"
+    find = (  # an exchange began later than its end was written where the clock was set back between
+        "SELECT seq, max(commit_ns, coalesce(started_ns, 0)) FROM journal LEFT JOIN exchanges USING (request_id)"
+        " WHERE seq <= ? AND seq < ? AND commit_ns < ? ORDER BY seq LIMIT ?"
+    )
     limits = (_passed_by_all(conn, signals), journal.head(conn), before_ns, JOURNAL_PER_STEP)
     if conn.execute(find, limits).fetchone() is None:
         return 0

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from proxy.exchange import Hop
 from proxy.ledger import bodies, cursors, journal, processes
-from proxy.ledger.changes import Opened
+from proxy.ledger.changes import Finished, Opened
 from proxy.ledger.connect import transaction
 from proxy.ledger.folder import Folder
 from proxy.ledger.retention import BODIES_PER_STEP, JOURNAL_NS, ROWS_PER_STEP, Trimmed, trim, used_bytes
 from proxy.ledger.verify import verify
-from tests.ledger.samples import DAY, SECOND_NS, START_NS, finished, opened, request_id, rows, store
+from tests.ledger.samples import DAY, SECOND_NS, START_NS, closed, finished, opened, request_id, rows, store
 
 _DAY_NS = int(DAY) * SECOND_NS
 _COMMIT_NS = START_NS + 1000 * SECOND_NS
@@ -142,6 +142,15 @@ def test_journal_is_kept_for_a_week_and_for_every_signal(folder: Folder, conn: s
     assert journal.after(conn, 0, 2)[0].seq == 30
     with transaction(conn):
         cursors.set(conn, "logs", 29)
+    assert verify(folder) == []
+
+
+def test_journal_rows_from_before_the_clock_was_set_back_are_not_missed(
+    folder: Folder, conn: sqlite3.Connection
+) -> None:
+    began_later = replace(closed(1), started_ns=_COMMIT_NS + _DAY_NS)
+    store(folder, finished(2), Finished(began_later), finished(3), now_ns=_COMMIT_NS)
+    assert trim(conn, _Keep(), _COMMIT_NS + JOURNAL_NS + SECOND_NS).journal_rows == 2
     assert verify(folder) == []
 
 
