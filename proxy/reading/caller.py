@@ -36,7 +36,7 @@ _CALLERS = 64
 _QUERIES, _QUERY_CHARS = 64, 256
 _MIN_COOKIE_CHARS = 16
 """Shorter values of cookies are settings, not sessions."""
-_PASSING = frozenset(
+PASSING = frozenset(
     {
         *("content-length", "idempotency-key", "x-proxy-metadata", "x-client-request-id", "x-request-id"),
         *("traceparent", "tracestate", "baggage", "x-datadog-parent-id", "x-datadog-trace-id", "x-amzn-trace-id"),
@@ -47,7 +47,7 @@ _PASSING = frozenset(
 
 def lasting(headers: Headers) -> Headers:
     """Return the fields that a caller mostly repeats with its next request: what they say need not be read again."""
-    return tuple([field for field in headers if field[0] not in _PASSING])
+    return tuple([field for field in headers if field[0] not in PASSING])
 
 
 def is_credential(name: str) -> bool:

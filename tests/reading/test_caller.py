@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proxy.exchange import Headers
-from proxy.reading.caller import account, bare, caller_key, digest, is_credential, is_secret_parameter, secret, secrets
+from proxy.reading.caller import (
+    PASSING,
+    account,
+    bare,
+    caller_key,
+    digest,
+    is_credential,
+    is_secret_parameter,
+    lasting,
+    secret,
+    secrets,
+)
 
 SALT = b"salt"
 KEY = "sk-ant-api03-" + "k" * 90
@@ -125,6 +138,19 @@ def test_scheme_is_no_part_of_the_secret() -> None:
         "",
         "Odd thing",
     ]
+
+
+@given(st.sampled_from(sorted(PASSING)) | st.text(max_size=40), st.text(max_size=10))
+def test_no_credential_is_among_the_fields_that_pass(name: str, value: str) -> None:
+    """H1: a caller's secrets are found in the others, once for all requests with the same"""
+    assert lasting(((name, value),)) == ((name, value),) or not is_credential(name)
+
+
+def test_secrets_are_those_of_this_request_whatever_was_asked_before() -> None:
+    for number in range(200):
+        field = ("x-api-key", f"{KEY}{number % 100}")
+        sent = (field, ("content-length", str(number)))
+        assert (secret(sent), secrets(sent, f"token=t{number}")) == (field[1], (field[1], f"t{number}"))
 
 
 def test_account_follows_its_rule() -> None:

@@ -196,6 +196,16 @@ def test_any_request_has_facts(body: bytes, headers: list[tuple[str, str]], codi
     assert facts(body, tuple(headers), path=path, coding=coding).operation
 
 
+def test_what_is_remembered_of_a_caller_is_said_of_its_own_requests_only() -> None:
+    """Header fields and parameters that come again are not read again."""
+    first = facts(headers=HEADERS)
+    other = facts(BODY.replace(b"128000", b"5"), (*HEADERS[1:-1], ("x-proxy-metadata", "{}"), ("traceparent", "00-1")))
+    assert (other.session_id, other.customer_data, other.parameters) == ("from-body", "{}", '{"max_tokens":5}')
+    assert (other.agent_id, other.retry_count, other.workflow) == ("agent-1", 2, "nightly")
+    assert facts(headers=HEADERS) == first
+    assert facts(headers=(*HEADERS, ("content-length", "9"))) == first
+
+
 def test_names_that_callers_make_up_can_be_quoted_in_queries() -> None:
     hostile, harmless = "a`b\"c\\d\ne\u202ef é's 1/2", "a_b_c_d_e_f é's 1/2"
     body = json.dumps({"model": "m", "metadata": {"user_id": json.dumps({"session_id": hostile})}}).encode()

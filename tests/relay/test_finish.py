@@ -152,6 +152,31 @@ def test_a_callers_secret_is_masked_in_every_hop() -> None:
     assert made.exchange.redacted
 
 
+def test_every_hop_keeps_its_own_fields() -> None:
+    capture = captured()
+    capture.sent_headers, capture.upstream_headers, capture.returned_headers = [], [(b"X", b"1")], [(b"Y", b"2")] * 2
+    made = finisher().finished(capture).headers
+    assert [name for name, _ in made[Hop.CLIENT_REQUEST]] == ["host", "x-api-key", "user-agent"]
+    assert made[Hop.UPSTREAM_REQUEST] == ()
+    assert (made[Hop.UPSTREAM_RESPONSE], made[Hop.CLIENT_RESPONSE]) == ((("X", "1"),), (("Y", "2"),) * 2)
+
+
+def test_callers_that_take_turns_have_their_own_keys_and_masks() -> None:
+    """H1: what is remembered of one caller is not used for another"""
+    makes, keys = finisher(), set()
+    for number in range(6):
+        secret = f"{API_KEY}-{number % 3}"
+        capture = captured(START.replace(b"msg_1", secret.encode()) + DELTA + END)
+        capture.headers = [*HEADERS[:1], (b"x-api-key", secret.encode()), (b"content-length", b"%d" % number)]
+        capture.query = b"token=" + secret[::-1].encode()
+        made = makes.finished(capture)
+        keys.add(made.exchange.key)
+        assert made.exchange.redacted
+        assert secret not in str(made)
+        assert secret[::-1] not in str(made)
+    assert len(keys) == 3
+
+
 def test_a_callers_secret_is_masked_in_every_fact(relayed: Relayed) -> None:
     """L5, H1: whatever the caller or the upstream puts it into; the laws search everything"""
     answer = (

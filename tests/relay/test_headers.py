@@ -50,3 +50,4 @@ def test_other_fields_keep_order_and_duplicates(fields: list[tuple[bytes, bytes]
 
 def test_bytes_that_are_no_utf8_become_text_without_loss() -> None:
     assert headers.text([(b"x", b"\xe9"), (b"y", "é".encode())]) == (("x", "é"), ("y", "é"))
+    assert headers.text([(b"x", b"a\nb"), (b"x", b"")]) == (("x", "a\nb"), ("x", ""))
