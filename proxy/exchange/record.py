@@ -64,6 +64,8 @@ class Exchange:
     status: int | None = None
     """Status sent to the client; None when none was sent."""
     finish_reason: str | None = None
+    calls_tool: bool | None = None
+    """Of a complete answer whose finish reason cannot say so: whether it asks the client to run a tool."""
     error_type: str | None = None
     error_message: str | None = None
     upstream_request_id: str | None = None
@@ -129,6 +131,8 @@ class Exchange:
     @property
     def finish_reason_normalized(self) -> str | None:
         """The finish reason under its dialect-free name."""
+        if self.calls_tool:
+            return "tool_calls"
         return None if self.finish_reason is None else FINISH_REASONS.get(self.finish_reason, self.finish_reason)
 
     @property

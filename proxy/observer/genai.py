@@ -28,7 +28,7 @@ def finish_reason(exchange: Exchange) -> str | None:
     """The conventions' word; a stream that was cut gives `error`."""
     if exchange.finish_reason is None:
         return "error" if exchange.outcome in (Outcome.TRUNCATED, Outcome.ERROR_IN_STREAM) else None
-    return _FINISH_REASONS.get(exchange.finish_reason, exchange.finish_reason)
+    return "tool_call" if exchange.calls_tool else _FINISH_REASONS.get(exchange.finish_reason, exchange.finish_reason)
 
 
 def duration_s(exchange: Exchange) -> float | None:

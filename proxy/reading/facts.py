@@ -25,6 +25,8 @@ class ResponseFacts:
     """Of a stream that broke, from its text."""
     finish_reason: str | None = None
     """As on the wire."""
+    calls_tool: bool | None = None
+    """Whether a complete answer asks the client to run a tool; None where the finish reason would say so."""
     error_type: str | None = None
     """One of the provider's published types, or `other`."""
     error_message: str | None = None

@@ -252,6 +252,7 @@ class Finisher:
             response_model=response.model,
             status=capture.status,
             finish_reason=response.finish_reason,
+            calls_tool=response.calls_tool,
             upstream_request_id=answer_id(by_name) or response.upstream_request_id,
             message_id=response.message_id,
             upstream_organization_id=organization,

@@ -105,6 +105,7 @@ def test_responses_are_the_same_and_their_records_true(sides: Sides, scene: str)
     assert made.usage is not None
     details = made.usage.output_tokens_details
     assert (row["message_id"], row["finish_reason"], row["message_count"]) == (made.id, "completed", 1)
+    assert row["calls_tool"] == any(item.type == "function_call" for item in made.output)
     assert (row["output_tokens"], row["reasoning_tokens"]) == (made.usage.output_tokens, details.reasoning_tokens)
     assert_answered(sides, row, told.seen[0], "responses", stream=False)
 
@@ -189,16 +190,18 @@ def test_failures_inside_a_200_are_recorded(sides: Sides) -> None:
     for call in (chunks, response_events):
         told = ask(sides, call, "error_midstream")
         assert (told.row["outcome"], told.row["error_type"]) == ("error_in_stream", "server_error")
-        assert (told.row["usage_source"], told.row["output_tokens"]) == ("none", None)
+        assert (told.row["usage_source"], told.row["output_tokens"], sides.cost(told.row)) == ("estimated", None, None)
+        assert told.row["output_tokens_estimated"] > 0
         assert_same_bytes(told.row, told.seen[0])
 
 
-@pytest.mark.parametrize("scene", ["unfinished", "empty"])
+@pytest.mark.parametrize(("scene", "usage_source"), [("unfinished", "estimated"), ("empty", "none")])
 @pytest.mark.parametrize("call", [chunks, response_events])
-def test_streams_without_their_end_are_truncated(sides: Sides, call: Call, scene: str) -> None:
+def test_streams_without_their_end_are_truncated(sides: Sides, call: Call, scene: str, usage_source: str) -> None:
     """D5"""
     told = ask(sides, call, scene)
-    assert (told.row["status"], told.row["outcome"], told.row["usage_source"]) == (200, "truncated", "none")
+    assert (told.row["status"], told.row["outcome"], told.row["usage_source"]) == (200, "truncated", usage_source)
+    assert (told.row["output_tokens_estimated"] is None) == (usage_source == "none")
     assert_same_bytes(told.row, told.seen[0])
 
 

@@ -71,6 +71,13 @@ def test_finish_reasons_have_a_dialect_free_name(wire: str | None, normalized: s
     assert replace(EXCHANGE, finish_reason=wire).finish_reason_normalized == normalized
 
 
+def test_answer_that_calls_a_tool_has_that_as_its_dialect_free_reason() -> None:
+    """S2-88: a response says `completed` for both."""
+    called = replace(EXCHANGE, finish_reason="completed", calls_tool=True)
+    assert (called.finish_reason, called.finish_reason_normalized) == ("completed", "tool_calls")
+    assert replace(called, calls_tool=False).finish_reason_normalized == "stop"
+
+
 def test_only_a_refusal_says_when_a_limit_opens_again() -> None:
     rejected = (WindowReading("acme", "5h", 100.0, 2_000, "rejected"),)
     assert replace(EXCHANGE, status=429, windows=rejected).resets_at == 2_000

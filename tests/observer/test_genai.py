@@ -37,6 +37,10 @@ def test_finish_reasons_have_the_conventions_words(wire: str, said: str) -> None
     assert genai.finish_reason(replace(exchange(), finish_reason="refusal")) == "refusal"
 
 
+def test_an_answer_that_calls_a_tool_finished_by_that() -> None:
+    assert genai.finish_reason(replace(exchange(), finish_reason="completed", calls_tool=True)) == "tool_call"
+
+
 def test_a_stream_that_was_cut_finished_by_error() -> None:
     assert genai.finish_reason(replace(exchange(), finish_reason=None, outcome=Outcome.TRUNCATED)) == "error"
     assert genai.finish_reason(replace(exchange(), finish_reason=None)) is None

@@ -80,6 +80,10 @@ class Answer(ABC):
     def _finish_reason(self) -> Json:
         """Why the model stopped, as on the wire."""
 
+    def _calls_tool(self) -> bool | None:
+        """Whether the client is to run a tool, where the finish reason cannot say so."""
+        return None
+
     def whole(self, body: bytes) -> None:
         """Take a non-stream answer."""
         try:
@@ -118,6 +122,7 @@ class Answer(ABC):
             usage=usage,
             usage_source=trusted(usage, complete=self._complete),
             finish_reason=self._word("finish_reason", self._finish_reason()),
+            calls_tool=self._calls_tool(),
             error_type=error.type if error else None,
             error_message=error.message if error else None,
             upstream_request_id=error.request_id if error else None,

@@ -35,6 +35,10 @@ _SILENT = re.compile(
     rb"(?:event: ?+(?:response\.(?!(?:completed|incomplete|failed|cancelled|created)\n).*+|keepalive)\ndata:.*+\n\n)*+"
 )
 """Events that facts do not need once the first token has been seen: those of the dialect that are not reporting."""
+_CALLS = frozenset(
+    {"function_call", "custom_tool_call", "computer_call", "local_shell_call", "shell_call", "apply_patch_call"}
+)
+"""Items of an output that ask the client to do something; the other tools run at the provider."""
 _UNNAMED = "message"
 """The name of events that have none; then the type stands in the data alone."""
 _UNDECIDED = frozenset({"queued", "in_progress"})
@@ -51,6 +55,16 @@ class _Event(msgspec.Struct):
     response: msgspec.Raw = msgspec.Raw()
 
 
+class _Response(Fields):
+    """A response whose output is read only for the types of its items."""
+
+    output: msgspec.Raw = msgspec.Raw()
+
+
+class _Item(msgspec.Struct):
+    type: object = None
+
+
 class ResponsesMeaning(Answer):
     """One answer of the operation `responses`.
 
@@ -58,11 +72,13 @@ class ResponsesMeaning(Answer):
     """
 
     kept = Answer.kept | {"status", "incomplete_details"}
+    shape = _Response
 
     def __init__(self, *, content: bool = False) -> None:
         super().__init__(content=content)
         self._items = Items()
         self._stopped = False
+        self._calls: bool | None = None
         self._body: dict[str, Json] | None = None
 
     def consume(self, event: Event, at_ms: float | None) -> None:
@@ -103,11 +119,16 @@ class ResponsesMeaning(Answer):
     def _settle(self, response: dict[str, Json]) -> None:
         """Take the response object itself, as it is now; a failure stands in it."""
         self._remember(response)
+        if response.get("status") == "completed":
+            self._calls = _asks(response.get("output"))
         if response.get("status") == "failed" and self._error is None:
             self._error = {"error": response.get("error")}
 
     def _ended(self) -> bool:
         return self._stopped
+
+    def _calls_tool(self) -> bool | None:
+        return self._calls
 
     def _finish_reason(self) -> Json:
         status, details = self._fields.get("status"), self._fields.get("incomplete_details")
@@ -141,7 +162,7 @@ class ResponsesMeaning(Answer):
         try:
             outlined = shaped(event.data, _Event)
             raw = outlined.response
-            response = msgspec.structs.asdict(shaped(raw, Fields)) if given(raw) else None
+            response = msgspec.structs.asdict(shaped(raw, _Response)) if given(raw) else None
         except Unreadable as error:
             self.problems.note(f"{event.name}: {error}")
             return None
@@ -160,3 +181,14 @@ class ResponsesMeaning(Answer):
             self._token(at_ms)
         if self._content:
             self._items.change(kind, payload)
+
+
+def _asks(output: Json | msgspec.Raw) -> bool | None:
+    """Whether an output that is not read otherwise has a call that the client is to answer; None if it is no output."""
+    if not isinstance(output, msgspec.Raw) or not given(output):
+        return None
+    try:
+        kinds = [item.type for item in shaped(output, list[_Item])]
+    except Unreadable:
+        return None
+    return any(isinstance(kind, str) and kind in _CALLS for kind in kinds)

@@ -28,6 +28,7 @@ FACTS = ResponseFacts(
     ),
     usage_source=UsageSource.FINAL,
     finish_reason="completed",
+    calls_tool=True,
     first_token_ms=5.0,
     complete=True,
 )
@@ -188,3 +189,30 @@ def test_events_of_other_kinds_are_kept_for_reading() -> None:
 
 def test_data_of_an_unnamed_error_is_an_error() -> None:
     assert read([data({"error": {"code": "server_error", "message": "M"}})], "responses").error_type == "server_error"
+
+
+@pytest.mark.parametrize(
+    ("output", "calls"),
+    [
+        (OUTPUT, True),
+        (OUTPUT[:2], False),
+        ([], False),
+        ([{"type": "custom_tool_call", "name": "x", "input": "y"}], True),
+        ([{"type": "web_search_call"}, {"type": "mcp_call"}], False),
+        ([{"type": []}, {"type": 5}, {}], False),
+        ([5], None),
+        ("function_call", None),
+        (None, None),
+    ],
+)
+def test_completed_answer_says_whether_the_client_is_to_run_a_tool(output: Json, calls: bool | None) -> None:
+    """S2-88"""
+    done = response("completed", output=output, usage=USAGE)
+    whole, streamed = read_json(done, "responses"), read([named("response.completed", response=done)], "responses")
+    assert (whole.calls_tool, streamed.calls_tool) == (calls, calls)
+    assert (whole.finish_reason, whole.parse_error, whole.usage) == ("completed", None, streamed.usage)
+
+
+def test_answer_that_was_cut_short_calls_nothing() -> None:
+    done = response("incomplete", output=OUTPUT, incomplete_details={"reason": "max_output_tokens"})
+    assert read_json(done, "responses").calls_tool is None
