@@ -21,6 +21,7 @@ import pytest
 from proxy.exchange import Hop
 from proxy.ledger.folder import Folder
 from proxy.reading.encodings import decode, encode
+from proxy.reading.jsontext import Json
 from proxy.reading.redact import Redactor
 from tests.faults.exporting import QUICK
 from tests.faults.failing import FailAt, Inside
@@ -91,7 +92,24 @@ def echo(talk: Talk) -> str:
     spelled = [spelling for secret in sorted(OWN) for spelling in (
         secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode(), f"x{secret}y",
     )]  # fmt: skip
+    spelled += ["".join(f"%{each:02x}" for each in secret.encode()) for secret in (*sorted(OWN), *SECRETS.values())]
     return " ".join([head, *spelled, *SECRETS.values(), f"someone:{laws.CANARY}-password"])
+
+
+def escaped(value: Json) -> str:
+    """JSON in which every second character of a text is written as an escape."""
+    if isinstance(value, str):
+        return '"' + "".join(f"\\u{ord(c):04x}" if at % 2 else json.dumps(c)[1:-1] for at, c in enumerate(value)) + '"'
+    if isinstance(value, list):
+        return f"[{', '.join(map(escaped, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(name)}: {escaped(inside)}" for name, inside in value.items()) + "}"
+    return json.dumps(value)
+
+
+def read(data: bytes) -> bytes:
+    """What is written with escapes, as it reads."""
+    return re.sub(rb"(?:\\+u00|%)([2-7][0-9A-Fa-f])", lambda found: bytes([int(found[1], 16)]), data)
 
 
 def error(talk: Talk) -> bytes:
@@ -129,6 +147,10 @@ def play(talk: Talk) -> None:
             talk.answer(json.dumps(tokens).encode(), headers=headers)
         case "stream":
             talk.stream(_chunked(encode(b"".join(stream(talk)), coding)), headers=headers)
+        case "escaped":
+            talk.answer(escaped(json.loads(error(talk))).encode(), status="400 No", headers=headers)
+        case "unread":
+            talk.answer(hidden(error(talk), coding), status="400 No", headers=RESPONSE_HEADERS + named(coding))
         case "tail":
             body = gzip.compress(b"nothing") + error(talk)
             talk.answer(body, headers=RESPONSE_HEADERS + "content-encoding: gzip\r\n")
@@ -146,6 +168,21 @@ def play(talk: Talk) -> None:
             talk.wait_closed(20)
 
 
+HIDDEN = {"twice": "gzip, gzip", "double": "gzip", "unsaid": "", "wrong": "br", "unknown": "compress"}
+"""What a body says of its coding that nobody can take off, though it is gzip inside."""
+
+
+def hidden(body: bytes, coding: str) -> bytes:
+    """A body in gzip, in one way or another."""
+    body = gzip.compress(body)
+    return gzip.compress(body) if coding in ("twice", "double") else body
+
+
+def named(coding: str) -> str:
+    """What such a body says of itself."""
+    return f"content-encoding: {HIDDEN[coding]}\r\n" if HIDDEN[coding] else ""
+
+
 def _chunked(body: bytes) -> list[bytes]:
     """Cut inside secrets."""
     return [body[at : at + 997] for at in range(0, len(body), 997)]
@@ -154,14 +191,19 @@ def _chunked(body: bytes) -> list[bytes]:
 CODINGS = ("", "gzip", "br", "zstd", "deflate")
 WAYS = [
     *(f"{name}+{coding}" if coding else name for name in ("400", "500", "stream") for coding in CODINGS),
-    *("oauth", "tail", "torn", "truncated", "left", "silent", "killed", "refused"),
+    *(f"unread+{coding}" for coding in HIDDEN),
+    *("escaped", "oauth", "tail", "torn", "truncated", "left", "silent", "killed", "refused"),
 ]
 
 
 def request(way: str, body: bytes, path: str = TARGET) -> bytes:
-    coding = way.partition("+")[2]
-    fields = {**HEADERS, "x-way": way, **({"content-encoding": coding} if coding else {})}
-    return post(path, encode(body, coding), "".join(f"{name}: {value}\r\n" for name, value in fields.items()))
+    name, _, coding = way.partition("+")
+    fields = {**HEADERS, "x-way": way, **({"content-encoding": coding} if coding and name != "unread" else {})}
+    said = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    if name == "unread":
+        return post(path, hidden(body, coding), said + named(coding))
+    body = escaped(json.loads(body)).encode() if name == "escaped" else body
+    return post(path, encode(body, coding), said)
 
 
 @pytest.fixture(scope="module")
@@ -276,11 +318,14 @@ def told(proxy: Proxy, ids: list[str]) -> dict[str, bytes]:
 
 def unpacked(body: bytes) -> bytes:
     """A body as it is, and without whatever coding it has."""
-    return b"\n".join([body, *(decode(body, coding).data for coding in CODINGS[1:])])
+    once = [decode(body, coding).data for coding in CODINGS[1:]]
+    return b"\n".join([body, *once, *(decode(inner, "gzip").data for inner in once)])
 
 
 def leaks(data: bytes) -> list[bytes]:
-    return [spelling for spelling in sorted(SPELLINGS) if spelling in data]
+    """What is there of any secret, written out or with escapes."""
+    plain = read(data)
+    return [spelling for spelling in sorted(SPELLINGS) if spelling in data or spelling in plain]
 
 
 def test_h1_no_secret_is_in_anything_that_is_kept_or_told(sinks: dict[str, bytes]) -> None:
@@ -299,9 +344,18 @@ def test_h1_what_was_searched_is_what_was_stored(sinks: dict[str, bytes]) -> Non
     assert b"anthropic-proxy:" in sinks["own error replies"]
 
 
+def test_h1_a_body_that_nobody_can_search_is_not_stored_and_the_record_says_so(sinks: dict[str, bytes]) -> None:
+    """It is compressed in a way that its header does not tell, or not so that it could be read."""
+    listed = [json.loads(line) for line in sinks["/api/v1/exchanges.jsonl"].splitlines()]
+    reasons = [(each["request_capture"], each["response_capture"]) for each in listed]
+    assert reasons.count(("unsearched", "unsearched")) == len(HIDDEN)
+    assert reasons.count((None, "unsearched")) == 1
+
+
 def test_h1_a_search_finds_what_is_there() -> None:
     for secret in SECRETS.values():
         assert leaks(f"before {secret} after".encode())
+        assert leaks(escaped(f"before {secret} after").encode())
     assert leaks(base64.b64encode(f"xx{laws.API_KEY}".encode()))
 
 

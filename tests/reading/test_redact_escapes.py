@@ -129,3 +129,21 @@ def test_text_made_of_half_escapes_is_read_in_one_pass(part: bytes) -> None:
     assert unescaped(part * (1_000_000 // len(part)) + b"%41") is not None
     assert whole_escapes(b"\\" * 4_096 + b" ") == b"\\" * 4_096 + b" "
     assert thread_time() - begun < 10
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (b"\\u006e", b"n"),
+        (b"\\\\u006e", b"n"),
+        (b"\\\\\\\\u006e", b"n"),
+        (b"\\\\\\u006e", b"\\\\n"),
+        (b"\\\\\\\\\\\\u006e", b"\\\\\\\\n"),
+        (b"a\\/b\\\\/c", b"a/b/c"),
+        (b"%5c%2F%0a\\u000A", b"\\/\n\n"),
+    ],
+)
+def test_backslashes_that_stand_for_themselves_stay(written: bytes, read: bytes) -> None:
+    seen = unescaped(written)
+    assert seen is not None
+    assert seen.data == read
