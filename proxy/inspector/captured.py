@@ -36,7 +36,7 @@ _REASONS = {
     "evicted": "it was deleted to keep the ledger within its size",
     "expired": "it was deleted when it had reached its age limit",
     "ledger_error": "the ledger could not be written",
-    "unsearched": "it could not be searched for secrets",
+    "unsearched": "it could not be searched for secrets: its coding is not what its header says, or it took too long",
     "interrupted": "bodies are kept of failed requests only, and the proxy died before this one had ended",
 }
 

@@ -19,7 +19,7 @@ class Body:
     sha256: str | None = None
     """Hex digest of the whole, as on the wire."""
     capture: str | None = None
-    """Why it is not, or not wholly, stored: off, too_large, disk_full, queue_full …; None = whole."""
+    """Why it is not, or not wholly, stored: off, too_large, unsearched, disk_full, queue_full …; None = whole."""
     redacted: bool = False
     """A secret was masked, so that what is stored differs from the wire."""
 
