@@ -21,6 +21,8 @@ class Joined:
         """Sends bytes; what begins like a head may wait for what comes next."""
         if self._head:
             data, self._head = self._head + data, b""
+        elif not data:
+            return
         elif data.startswith(_HEAD):
             self._head = data
             self._loop.call_soon(self.flush)

@@ -6,6 +6,9 @@ a head may be, that interim answers are swallowed, and that nothing may follow a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from operator import itemgetter
+
 import httptools
 
 MAX_HEAD = 64 * 1024
@@ -18,6 +21,7 @@ _INTERIM = 16
 """What an interim answer counts besides its fields."""
 _FIELD = 4
 """Bytes of a field's colon, space and line end."""
+_NAME: Callable[[tuple[bytes, bytes]], bytes] = itemgetter(0)
 
 
 class NotRelayable(Exception):
@@ -166,13 +170,10 @@ def _framed(headers: list[tuple[bytes, bytes]], version: str) -> bool:
 
     https://www.rfc-editor.org/rfc/rfc9112#section-6.3; several lengths, and a length beside a coding, stop llhttp.
     """
-    sized = chunked = False
-    for name, value in headers:
-        length = len(name)
-        if length == 14 and name.lower() == b"content-length":
-            sized = True
-        elif length == 17 and name.lower() == b"transfer-encoding":
-            if chunked or version != "1.1" or value.lower() != b"chunked":
-                raise NotRelayable
-            chunked = True
-    return sized or chunked
+    names = b"\n".join(map(_NAME, headers)).lower().split(b"\n")
+    codings = names.count(b"transfer-encoding")
+    if codings:
+        coding = headers[names.index(b"transfer-encoding")][1]
+        if codings > 1 or version != "1.1" or coding.lower() != b"chunked":
+            raise NotRelayable
+    return codings > 0 or b"content-length" in names
