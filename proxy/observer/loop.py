@@ -202,7 +202,7 @@ class Observer:
                 pass
 
     def _pass(self, conn: sqlite3.Connection, projector: Projector, *, fold: bool) -> bool:
-        """One look at the journal; whether there was something. Trouble is waited out and begun again."""
+        """One look at the journal; whether there is more. Trouble is waited out and begun again."""
         try:
             if fold:
                 close_interrupted(conn, self._folder, self._clock_ns)
@@ -222,7 +222,8 @@ class Observer:
             for shipper in self._exports.shippers.values():
                 shipper.wake()
             self._tell(projected)
-        return bool(projected)
+        # What comes in meanwhile is worth waiting for: transactions and requests cost more than the calls in them.
+        return projector.behind
 
     def _tell(self, projected: Sequence[Listed]) -> None:
         for listener in self._listeners:

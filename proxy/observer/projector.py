@@ -60,6 +60,8 @@ class Projector:
         self._prices = PriceTable()
         self._evicted = 0
         self._in_a_row = 0
+        self.behind = False
+        """Whether the last step found as much as it takes, so that there is probably more."""
         self.load()
         draft = self._table.draft(clock_ns())
         totals.begin(draft, endpoints, self._labels)
@@ -92,6 +94,7 @@ class Projector:
     def step(self) -> list[Listed]:
         """Project the next rows; the exchanges they are about, empty when there was nothing. Raises sqlite3.Error."""
         rows = journal.after(self._conn, self._cursor, MOST_ROWS)
+        self.behind = len(rows) == MOST_ROWS
         if not rows:
             return []
         try:

@@ -67,6 +67,12 @@ def test_everything_committed_is_projected_once(conn: sqlite3.Connection, folder
     assert (saved.total_usd, len(saved.items)) == (Decimal("0.012072"), 5)
 
 
+def test_only_a_full_step_is_followed_at_once_by_another(conn: sqlite3.Connection, folder: Folder) -> None:
+    store(folder, [exchange(number) for number in range(1, 301)])
+    one = projector(conn, folder)
+    assert [(len(one.step()), one.behind) for _ in range(3)] == [(256, True), (44, False), (0, False)]
+
+
 def test_totals_are_exact_after_a_restart_at_any_place(
     conn: sqlite3.Connection, folder: Folder, tmp_path: Path
 ) -> None:
