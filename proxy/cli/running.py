@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
@@ -59,12 +60,17 @@ def demo(config: Path | None, open_page: bool, **given: str | int | None) -> Non
 @click.argument("told", type=int)
 def child(role: str, told: int) -> None:
     """One process of a supervisor, which says on the descriptor TOLD what to do."""
+    from proxy.ledger.errors import LedgerError
     from proxy.supervisor.handover import take
     from proxy.supervisor.roles import ROLES
 
     work = take(told)
     set_up_logging(work.settings.log)
-    sys.exit(ROLES[role](work))
+    try:
+        sys.exit(ROLES[role](work))
+    except LedgerError as error:
+        logging.getLogger(__name__).error("%s cannot begin: %s", role, error)
+        sys.exit(2)
 
 
 def _supervise(loaded: Loaded, upstream: socket.socket | None, open_page: bool) -> None:

@@ -60,7 +60,7 @@ def prepare(folder: Folder) -> Path | None:
     A damaged file is moved aside as `.corrupt-<time>` and its new path returned, else None.
     Raises LedgerRefused for a foreign or newer file and for a folder that cannot be used.
     """
-    try:
+    with usable(folder):
         for path in (folder.path, folder.locks, folder.counters):
             _make_private(path)
         if space.full(folder):
@@ -69,6 +69,13 @@ def prepare(folder: Folder) -> Path | None:
             _log.warning("%s is on %s, where a ledger can be damaged: choose a local disk", folder.path, kind)
         with _guarded(folder):
             return _prepare_ledger(folder, _salt(folder))
+
+
+@contextmanager
+def usable(folder: Folder) -> Iterator[None]:
+    """What the disk refuses while the block runs is raised as LedgerRefused, a sentence."""
+    try:
+        yield
     except OSError as error:
         raise LedgerRefused(
             f"the data folder {folder.path} cannot be used ({error.strerror}): make it writable or choose another"

@@ -14,7 +14,7 @@ from proxy.gate import Gate, Receive, Rejection, Rules, Scope, Send, allowed_hos
 from proxy.inspector.app import application
 from proxy.inspector.tokens import api_token
 from proxy.ledger.counters import Counters
-from proxy.ledger.folder import Folder
+from proxy.ledger.folder import Folder, usable
 from proxy.ledger.processes import hold
 from proxy.observer.loop import Observer
 from proxy.observer.terminal import printer
@@ -49,9 +49,10 @@ def run_observer(
     """
     os.nice(NICE)
     process = f"observer-{os.getpid():x}-{os.urandom(6).hex()}"
-    counters = Counters.create(folder, process)
+    with usable(folder):
+        counters, held = Counters.create(folder, process), hold(folder, process)
     pages = f"http://{address(sock)}/requests/"
-    with hold(folder, process):
+    with held:
         observer = Observer(
             folder,
             settings.telemetry.otlp,

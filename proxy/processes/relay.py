@@ -16,7 +16,7 @@ from msgspec import structs
 
 from proxy.gate import Gate, Rules, allowed_hosts
 from proxy.ledger.counters import Counters
-from proxy.ledger.folder import Folder
+from proxy.ledger.folder import Folder, usable
 from proxy.ledger.processes import hold
 from proxy.ledger.recorder import Recorder
 from proxy.ledger.space import Space
@@ -60,8 +60,9 @@ class Running:
 def run_relay(settings: Settings, folder: Folder, sock: socket.socket, parent: int | None) -> int:
     """Runs a relay on a listening socket until it is told to stop; returns the exit code."""
     process = f"{os.getpid():x}-{os.urandom(6).hex()}"
-    counters = Counters.create(folder, process)
-    with hold(folder, process):
+    with usable(folder):
+        counters, held = Counters.create(folder, process), hold(folder, process)
+    with held:
         space = Space(folder, settings.retention.min_free, settings.retention.reserve)
         recorder = Recorder(folder, process, counters, low=space.low)
         recorder.start()

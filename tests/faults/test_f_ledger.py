@@ -166,6 +166,27 @@ def test_f4_a_start_on_a_disk_that_cannot_be_written_is_refused_in_a_sentence(tm
     assert "cannot be used (Read-only file system): make it writable or choose another\n" in done.err
 
 
+@pytest.mark.parametrize("role", ["relay", "observer"])
+def test_f4_a_process_that_dies_on_a_disk_that_cannot_be_written_says_so_and_comes_back(
+    tmp_path: Path, upstream: Upstream, role: str
+) -> None:
+    proxy = Proxy(tmp_path, upstream.url)
+    with proxy.running():
+        assert answered(proxy, 3, 1_000)
+        proxy.finished(3)
+        with tmpfs(proxy.data / "counters", 1) as counters:
+            subprocess.run(["mount", "-o", "remount,ro", str(counters)], check=True)
+            old = proxy.kill(role)
+            wait(lambda: f"{role} ended (exit code 2); starting it again in 2 s" in proxy.said(), "two tries")
+        proxy.replaced(role, old)
+        assert answered(proxy, 1, 1_000)
+        proxy.finished(4)
+        laws.check(proxy)
+    refused = f"the data folder {proxy.data} cannot be used (Read-only file system): make it writable or choose another"
+    assert proxy.said().count(f"{role} cannot begin: {refused}") >= 2
+    assert "Traceback" not in proxy.said()
+
+
 def test_f5_a_ledger_locked_by_another_program_is_waited_for(tmp_path: Path, upstream: Upstream) -> None:
     proxy = Proxy(tmp_path, upstream.url)
     with proxy.running():
