@@ -280,3 +280,14 @@ def test_what_is_left_may_be_negative_and_a_limit_zero() -> None:
 @pytest.mark.parametrize("name", ["x-ratelimit-reset", "x-ratelimit-limit-requests-day", "x-ratelimit-used-tokens"])
 def test_limits_of_other_names_are_no_readings(name: str) -> None:
     assert readings(((name, "5"),), "acct", NOW) == ((), ())
+
+
+def test_answers_with_the_same_names_have_their_own_values() -> None:
+    """What names and values mean is remembered from answer to answer."""
+    names = ("X-RateLimit-Limit-Tokens", "anthropic-ratelimit-unified-5h-utilization", "Retry-After")
+    for number in (1, 2, 1):
+        sent = tuple((name, str(number)) for name in names)
+        windows, limits = readings(sent, "a", NOW)
+        assert (windows[0].utilization, limits[0].limit) == (100.0 if number == 1 else 200.0, number)
+        assert ratelimit_headers(sent) == {name.lower(): str(number) for name in names}
+    assert readings(((names[1], "1" * 70),), "a", NOW) == ((), ())
