@@ -17,6 +17,8 @@ from proxy.ledger.rows import Value
 
 BUSY_MS = 5_000
 WAL_LIMIT = 64 * 1024 * 1024
+_LONG_LOG = 3_000
+"""Pages, 12 MB."""
 _ROWS = 128
 """Most rows of one inserting statement."""
 _FEW = 8
@@ -53,6 +55,16 @@ def writer(path: Path, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
     except BaseException:
         conn.close()
         raise
+    return conn
+
+
+def steady_writer(path: Path, busy_ms: int = BUSY_MS) -> sqlite3.Connection:
+    """As `writer`, for one that commits all the time: it leaves to the others to write the log into the ledger.
+
+    That takes as long as many commits. Where the others do not keep up, it is still done before the log is cut.
+    """
+    conn = writer(path, busy_ms)
+    conn.execute(f"PRAGMA wal_autocheckpoint={_LONG_LOG}")
     return conn
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from proxy.ledger.backlog import ROW_BYTES, Backlog, Entry
 from proxy.ledger.bodies import Packer
 from proxy.ledger.changes import Change
-from proxy.ledger.connect import Reopened, transaction, writer
+from proxy.ledger.connect import Reopened, steady_writer, transaction
 from proxy.ledger.counters import Counters
 from proxy.ledger.errors import Trouble, trouble
 from proxy.ledger.folder import Folder
@@ -49,7 +49,7 @@ class Recorder:
         counters: Counters,
         max_held: int = MAX_HELD,
         clock_ns: Callable[[], int] = time.time_ns,
-        connect: Callable[[Path, int], sqlite3.Connection] = writer,
+        connect: Callable[[Path, int], sqlite3.Connection] = steady_writer,
         low: Callable[[], bool] = bool,
     ) -> None:
         """`low` tells whether the disk has no room for bodies; asked in the recorder thread only."""

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from proxy.ledger.connect import BUSY_MS, cut_log, insert, limited, reader, transaction, writer
+from proxy.ledger.connect import BUSY_MS, cut_log, insert, limited, reader, steady_writer, transaction, writer
 from proxy.ledger.errors import QueryTimeout
 from proxy.ledger.folder import Folder
 
@@ -102,6 +102,26 @@ def test_cutting_the_log_waits_for_nobody_for_long(folder: Folder, conn: sqlite3
     assert cut_log(conn)
     assert log.stat().st_size == 0
     assert conn.execute("PRAGMA busy_timeout").fetchone()[0] == BUSY_MS
+
+
+def test_log_of_a_steady_writer_is_left_to_the_others_until_it_is_long(
+    folder: Folder, conn: sqlite3.Connection
+) -> None:
+    log = folder.ledger.with_name("ledger.sqlite3-wal")
+
+    def written(by: sqlite3.Connection, megabytes: int) -> int:
+        for _ in range(megabytes):
+            with transaction(by):
+                by.execute("INSERT OR REPLACE INTO ledger_meta VALUES ('large', ?)", ("x" * 1_000_000,))
+        return folder.ledger.stat().st_size
+
+    with closing(steady_writer(folder.ledger)) as steady:
+        before = folder.ledger.stat().st_size
+        assert written(steady, 8) == before
+        assert log.stat().st_size > 8_000_000
+        assert written(conn, 1) > before
+        written(steady, 40)
+    assert log.stat().st_size < 16 * 1024 * 1024
 
 
 def test_deleting_writes_little(folder: Folder, conn: sqlite3.Connection) -> None:
