@@ -73,7 +73,8 @@ class Zttp(ZttpProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._look_behind(b"")
+        if self.cycle is not self._judged:
+            self._look_behind(b"")
         if self._begun:
             self._unset_keepalive_if_required()
 
