@@ -140,5 +140,7 @@ def is_encoded(content_encoding: str | None) -> bool:
 
 
 def _codings(content_encoding: str | None) -> list[str]:
-    names = (name.strip().lower() for name in (content_encoding or "").split(","))
+    if not content_encoding:
+        return []
+    names = (name.strip().lower() for name in content_encoding.split(","))
     return [name for name in names if name not in ("", "identity")]

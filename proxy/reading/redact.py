@@ -5,7 +5,6 @@ A mask is `***`, the last four characters of a long secret, and a salted hash; i
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections import Counter
@@ -23,7 +22,7 @@ from proxy.reading.redact_again import MOST_KEPT, again
 from proxy.reading.redact_escapes import unescaped, whole_escapes
 from proxy.reading.redact_forms import MIN_SECRET_CHARS, forms
 from proxy.reading.redact_scan import MOST_TORN, REACH, WORD, Scanner, Unsearchable, together
-from proxy.reading.redact_spans import CALLER, Masked, Span, in_tokens, masked
+from proxy.reading.redact_spans import CALLER, Masked, Span, in_tokens, is_json, masked
 from proxy.reading.redact_stream import cuts, deltas
 from proxy.reading.turns import Turn
 
@@ -83,10 +82,12 @@ class Redactor:
         """Mask credentials whole (but for the scheme) and the secrets inside all other values, counted in `found`."""
         kept = self._kept
         new = [field for field in headers if field not in kept]
-        looked_at = self._looked_at(new) if new else {}
-        masked = [kept.get(field) or looked_at[field] for field in headers]
         if new:
+            looked_at = self._looked_at(new)
+            masked = [looked_at[field] if field in looked_at else kept[field] for field in headers]
             self._keep(looked_at, headers)
+        else:
+            masked = [kept[field] for field in headers]
         if found is not None:
             for _, rules in masked:
                 if rules:
@@ -112,10 +113,12 @@ class Redactor:
     def _unless_found(self, headers: Sequence[Field], texts: Iterable[str]) -> dict[Field, _MaskedField] | None:
         """What becomes of header fields where only credentials have to be masked; None where there is anything else."""
         secret = {field: (field[0], self._credential(field[1])) for field in headers if is_credential(field[0])}
-        said = [field[0] if field in secret else "\0 ".join(field) for field in headers]
+        said = [field[0] if field in secret else f"{field[0]}\0 {field[1]}" for field in headers]
         joined = together([*texts, *said]).encode("utf-8", "surrogateescape")
         if (self._scanner and self._scanner.ruled) or self._spans(joined):
             return None
+        if not secret:
+            return {field: (field, None) for field in headers}
         return {field: (secret.get(field, field), None) for field in headers}
 
     def _keep(self, looked_at: Mapping[Field, _MaskedField], present: Iterable[Field]) -> None:
@@ -123,7 +126,7 @@ class Redactor:
         if len(self._kept) + len(looked_at) > _KEPT_HEADERS:
             again = {field: self._kept[field] for field in present if field in self._kept}
             self._kept = dict(islice(again.items(), max(0, _KEPT_HEADERS - len(looked_at))))
-        short = [(field, made) for field, made in looked_at.items() if len(field[0]) + len(field[1]) <= _KEPT_CHARS]
+        short = [each for each in looked_at.items() if not (each[0][0][_KEPT_CHARS:] or each[0][1][_KEPT_CHARS:])]
         self._kept.update(short[:_KEPT_HEADERS])
 
     def query(self, query: str, found: Counter[str] | None = None) -> str:
@@ -146,11 +149,11 @@ class Redactor:
     def document(self, text: str) -> str | None:
         """As `text`; JSON stays JSON, in which a number that holds a secret is a string then; None where it cannot."""
         plain = self.text(text)
-        if plain is text or _is_json(plain) or not _is_json(text):
+        if plain is text or is_json(plain) or not is_json(text):
             return plain
         data = text.encode("utf-8", "surrogateescape")
         within = masked(data, list(in_tokens(data, self._spans(data)))).data.decode("utf-8", "surrogateescape")
-        return within if _is_json(within) else None
+        return within if is_json(within) else None
 
     def body(
         self, data: bytes, content_encoding: str | None = None, *, torn: bool = False, turn: Turn | None = None
@@ -288,11 +291,3 @@ class Redactor:
         if value and is_secret_parameter(unquote_plus(name)):
             return f"{self.text(name, found)}={self.mask(unquote_plus(value))}"
         return self.text(name, found) + equals + self.text(value, found)
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True

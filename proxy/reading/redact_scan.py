@@ -115,9 +115,9 @@ class Scanner:
         if not low and data.startswith(_BARE):
             return [Found(start - 1, end - 1, rule) for start, end, rule in self.find(b" " + data, 0, high + 1)]
         high = min(high, len(data))
+        if not self._rules and not low and high == len(data) <= PIECE_BYTES:
+            return self._of_kinds(data, data, 0, high)
         patience = Patience(self._clock)
-        if not self._rules and low == 0 and high == len(data) <= PIECE_BYTES:
-            return self._of_kinds(data, data, 0, high, patience)
         patience.look()
         found: list[Found] = []
         for at in range(low, high, PIECE_BYTES):
@@ -135,7 +135,7 @@ class Scanner:
         hits = [hit[1] for group, _ in self._groups for hit in group.find_matches_as_indexes(data[start:])]
         return start + min(hits) if hits else None
 
-    def _of_kinds(self, data: bytes, piece: bytes, at: int, high: int, patience: Patience) -> list[Found]:
+    def _of_kinds(self, data: bytes, piece: bytes, at: int, high: int, patience: Patience | None = None) -> list[Found]:
         """Secrets whose anchor stands before `high` in a piece of the data, which begins at `at`."""
         found: list[Found] = []
         for group, owners in self._groups:
@@ -143,6 +143,7 @@ class Scanner:
             for index, start, _ in group.find_matches_as_indexes(piece):
                 if not over <= at + start < high:
                     continue
+                patience = patience or Patience(self._clock)
                 patience.step()
                 for kind in owners[index]:
                     secret = _verified(kind, data, at + start)

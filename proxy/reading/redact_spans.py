@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -56,6 +57,15 @@ def in_tokens(data: bytes, spans: Sequence[Span]) -> Iterator[Span]:
             start, end = (max(first, span.start), min(last, span.end)) if group else (first, last)
             if span.start < last and span.end > first and start < end:
                 yield Span(start, end, quote + span.mask + quote, span.rule)
+
+
+def is_json(text: str) -> bool:
+    """Whether a text is JSON that can be read."""
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _joined(spans: Sequence[Span]) -> Iterator[Span]:

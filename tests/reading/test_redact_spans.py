@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.reading.redact_spans import Masked, Span, in_tokens, masked
+from proxy.reading.redact_spans import Masked, Span, in_tokens, is_json, masked
 
 
 def test_spans_are_replaced_in_order_and_those_that_overlap_are_one() -> None:
@@ -20,3 +20,7 @@ def test_strings_of_json_are_masked_inside_and_numbers_and_words_become_strings(
     spans = [Span(data.index(b"1234"), data.index(b"1234") + 4, b"*", "r"), Span(15, 17, b"-", "r")]
     spans.append(Span(data.rindex(b"1234"), len(data), b"+", "r"))
     assert masked(data, list(in_tokens(data, spans))).data == b'{"a":"*","b":["-","x\\"+"]}'
+
+
+def test_what_is_no_json_is_told() -> None:
+    assert [is_json(text) for text in ('{"a":1}', "{", "", "[" * 100_000)] == [True, False, False, False]
