@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from proxy.exchange import Usage, UsageSource
 from proxy.reading.jsontext import Json
+from proxy.reading.rebuild import rebuild
 from proxy.reading.response import ResponseFacts
 from tests.reading import streams
 
@@ -154,6 +156,29 @@ def _call() -> dict[str, Json]:
     call = OUTPUT[2]
     assert isinstance(call, dict)
     return call
+
+
+def told(usage: Json) -> ResponseFacts:
+    """What a chat and a response tell alike, as `usage` says it on the wire."""
+    return ResponseFacts(
+        model="gpt-5-2026",
+        usage=Usage(
+            input_tokens=100,
+            output_tokens=60,
+            cache_read_tokens=700,
+            cache_creation_tokens=200,
+            reasoning_tokens=40,
+            service_tier="default",
+            usage_raw=json.dumps(usage, separators=(",", ":")),
+        ),
+        usage_source=UsageSource.FINAL,
+        complete=True,
+    )
+
+
+def rebuilt(pieces: list[bytes], operation: str) -> dict[str, Json] | None:
+    """The message that a stream is put together to."""
+    return rebuild(b"".join(pieces), streams.STREAM, None, operation=operation, dialect="openai")
 
 
 def read(pieces: bytes | Iterable[bytes], operation: str, **more: str | int | None) -> ResponseFacts:

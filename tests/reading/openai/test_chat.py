@@ -11,28 +11,10 @@ from proxy.exchange import Usage, UsageSource
 from proxy.reading.jsontext import Json
 from proxy.reading.openai.chat import MAX_CHOICES, ChatMeaning
 from proxy.reading.rebuild import rebuild
-from proxy.reading.response import ResponseFacts
 from proxy.reading.sse import Event
-from tests.reading.openai.bodies import CHAT_USAGE, DONE, ERROR, chat, chunk, data, read, read_json, tool
-from tests.reading.streams import STREAM
+from tests.reading.openai.bodies import CHAT_USAGE, DONE, ERROR, chat, chunk, data, read, read_json, rebuilt, told, tool
 
-FACTS = ResponseFacts(
-    model="gpt-5-2026",
-    message_id="chatcmpl-1",
-    usage=Usage(
-        input_tokens=100,
-        output_tokens=60,
-        cache_read_tokens=700,
-        cache_creation_tokens=200,
-        reasoning_tokens=40,
-        service_tier="default",
-        usage_raw=json.dumps(CHAT_USAGE, separators=(",", ":")),
-    ),
-    usage_source=UsageSource.FINAL,
-    finish_reason="tool_calls",
-    first_token_ms=2.0,
-    complete=True,
-)
+FACTS = replace(told(CHAT_USAGE), message_id="chatcmpl-1", finish_reason="tool_calls", first_token_ms=2.0)
 COMPLETION: dict[str, Json] = {
     "id": "chatcmpl-1",
     "object": "chat.completion",
@@ -63,13 +45,9 @@ COMPLETION: dict[str, Json] = {
 }
 
 
-def rebuilt(pieces: list[bytes]) -> dict[str, Json] | None:
-    return rebuild(b"".join(pieces), STREAM, None, operation="chat", dialect="openai")
-
-
 def test_chunks_give_their_facts_and_their_completion() -> None:
     assert read(chat(), "chat") == FACTS
-    assert rebuilt(chat()) == COMPLETION
+    assert rebuilt(chat(), "chat") == COMPLETION
 
 
 def test_same_answer_without_a_stream_gives_the_same_facts() -> None:
@@ -134,7 +112,7 @@ def test_choices_are_put_together_by_index() -> None:
     ]
     facts = read(pieces, "chat")
     assert (facts.finish_reason, facts.complete, facts.first_token_ms) == ("stop", True, 1.0)
-    message = rebuilt(pieces)
+    message = rebuilt(pieces, "chat")
     assert message is not None
     assert message["choices"] == [
         {"index": 0, "message": {"role": "assistant", "content": "ab"}, "finish_reason": "stop"},
@@ -149,7 +127,7 @@ def test_error_in_the_stream_is_read(error: bytes) -> None:
     """Azure refuses whole streams that way."""
     facts = read([*chat()[:5], error], "chat")
     assert (facts.error_type, facts.error_message, facts.complete) == ("server_error", ERROR["message"], False)
-    message = rebuilt([*chat()[:5], error])
+    message = rebuilt([*chat()[:5], error], "chat")
     assert message is not None
     assert isinstance(message["error"], dict)
     assert message["error"]["type"] == "server_error"
@@ -201,7 +179,7 @@ def test_nonsense_is_a_problem_and_nothing_more(piece: bytes, problem: str) -> N
     """D4"""
     facts = read([piece, DONE], "chat")
     assert (facts.parse_error, facts.complete) == (problem, True)
-    assert rebuilt([piece, DONE]) is not None or piece.startswith((b"data: {\n", b"data: 5"))
+    assert rebuilt([piece, DONE], "chat") is not None or piece.startswith((b"data: {\n", b"data: 5"))
 
 
 def test_chunks_after_the_end_count_for_nothing() -> None:
@@ -211,7 +189,7 @@ def test_chunks_after_the_end_count_for_nothing() -> None:
 
 def test_choices_without_end_are_bounded() -> None:
     pieces = [chunk({"content": "a"}, index=index) for index in range(MAX_CHOICES + 5)]
-    message = rebuilt(pieces)
+    message = rebuilt(pieces, "chat")
     assert message is not None
     assert isinstance(message["choices"], list)
     assert len(message["choices"]) == MAX_CHOICES
@@ -222,7 +200,7 @@ def test_events_of_other_kinds_are_kept_for_reading() -> None:
     strange = b'event: progress\ndata: {"percent":5}\n\n'
     assert read([strange], "chat").complete is None
     assert read([strange, *chat()], "chat") == replace(FACTS, first_token_ms=3.0)
-    message = rebuilt([strange, *chat()])
+    message = rebuilt([strange, *chat()], "chat")
     strange_one: Json = {"event": "progress", "data": {"percent": 5}}
     assert message == {**COMPLETION, "events": [strange_one]}
 

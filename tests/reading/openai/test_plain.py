@@ -9,8 +9,7 @@ import pytest
 from proxy.exchange import UsageSource
 from proxy.reading.jsontext import Json
 from proxy.reading.rebuild import rebuild
-from tests.reading.openai.bodies import data, named, read, read_json
-from tests.reading.streams import STREAM
+from tests.reading.openai.bodies import data, named, read, read_json, rebuilt
 
 IMAGE_USAGE: dict[str, Json] = {
     "input_tokens": 50,
@@ -33,10 +32,6 @@ def images() -> list[bytes]:
         named("image_generation.partial_image", 1, partial_image_index=1, **PICTURE),
         named("image_generation.completed", 2, usage=IMAGE_USAGE, **PICTURE),
     ]
-
-
-def rebuilt(pieces: list[bytes]) -> dict[str, Json] | None:
-    return rebuild(b"".join(pieces), STREAM, None, operation="images", dialect="openai")
 
 
 @pytest.mark.parametrize("embedding", ["AACAPwAAAEA=", [0.25, 0.5], None])
@@ -76,14 +71,14 @@ def test_stream_of_images_ends_with_the_usage() -> None:
     facts = read(images(), "images")
     assert (facts.usage.output_tokens, facts.usage_source, facts.complete) == (1056, UsageSource.FINAL, True)
     assert facts.first_token_ms == 1.0
-    assert rebuilt(images()) == {"data": [{"b64_json": PICTURE["b64_json"]}], "usage": IMAGE_USAGE}
+    assert rebuilt(images(), "images") == {"data": [{"b64_json": PICTURE["b64_json"]}], "usage": IMAGE_USAGE}
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_stream_of_images_that_breaks_is_incomplete(count: int) -> None:
     facts = read(images()[:count], "images")
     assert (facts.complete, facts.usage_source) == (False, UsageSource.NONE)
-    assert rebuilt(images()[:count]) is None
+    assert rebuilt(images()[:count], "images") is None
 
 
 @pytest.mark.parametrize(

@@ -7,40 +7,30 @@ from dataclasses import replace
 
 import pytest
 
-from proxy.exchange import Usage, UsageSource
+from proxy.exchange import UsageSource
 from proxy.reading.jsontext import Json
 from proxy.reading.rebuild import rebuild
 from proxy.reading.response import ResponseFacts
-from tests.reading.openai.bodies import OUTPUT, USAGE, data, events, finished, named, read, read_json, response
-from tests.reading.streams import STREAM
-
-FACTS = ResponseFacts(
-    model="gpt-5-2026",
-    message_id="resp_1",
-    usage=Usage(
-        input_tokens=100,
-        output_tokens=60,
-        cache_read_tokens=700,
-        cache_creation_tokens=200,
-        reasoning_tokens=40,
-        service_tier="default",
-        usage_raw=json.dumps(USAGE, separators=(",", ":")),
-    ),
-    usage_source=UsageSource.FINAL,
-    finish_reason="completed",
-    calls_tool=True,
-    first_token_ms=5.0,
-    complete=True,
+from tests.reading.openai.bodies import (
+    OUTPUT,
+    USAGE,
+    data,
+    events,
+    finished,
+    named,
+    read,
+    read_json,
+    rebuilt,
+    response,
+    told,
 )
 
-
-def rebuilt(pieces: list[bytes]) -> dict[str, Json] | None:
-    return rebuild(b"".join(pieces), STREAM, None, operation="responses", dialect="openai")
+FACTS = replace(told(USAGE), message_id="resp_1", finish_reason="completed", calls_tool=True, first_token_ms=5.0)
 
 
 def test_events_give_their_facts_and_their_response() -> None:
     assert read(events(), "responses") == FACTS
-    message = rebuilt(events())
+    message = rebuilt(events(), "responses")
     assert message == {name: value for name, value in finished().items() if value is not None}
 
 
@@ -54,7 +44,7 @@ def test_events_without_names_are_told_by_their_type() -> None:
     """D9"""
     bare = [piece[piece.index(b"data:") :] for piece in events()]
     assert read(bare, "responses") == FACTS
-    assert rebuilt(bare) == rebuilt(events())
+    assert rebuilt(bare, "responses") == rebuilt(events(), "responses")
 
 
 @pytest.mark.parametrize("count", range(1, len(events())))
@@ -66,10 +56,10 @@ def test_stream_without_its_last_event_is_incomplete_and_has_no_usage(count: int
 
 
 def test_output_of_a_broken_stream_is_put_together_as_far_as_it_came() -> None:
-    whole = rebuilt(events()[:-1])
+    whole = rebuilt(events()[:-1], "responses")
     assert whole is not None
     assert whole["output"] == OUTPUT
-    cut = rebuilt(events()[:10])
+    cut = rebuilt(events()[:10], "responses")
     assert cut is not None
     text: Json = {"type": "output_text", "text": "It "}
     assert cut["output"] == [OUTPUT[0], {"id": "msg_1", "type": "message", "role": "assistant", "content": [text]}]
@@ -102,7 +92,7 @@ def test_error_event_ends_a_stream_without_usage() -> None:
     facts = read([*events()[:10], error], "responses")
     assert (facts.error_type, facts.error_message, facts.complete) == ("server_error", "M", False)
     assert facts.usage_source is UsageSource.NONE
-    message = rebuilt([*events()[:10], error])
+    message = rebuilt([*events()[:10], error], "responses")
     assert message is not None
     assert isinstance(message["error"], dict)
     assert message["error"]["code"] == "server_error"
@@ -113,7 +103,7 @@ def test_stream_that_begins_with_an_error_has_no_response() -> None:
     assert read(error, "responses") == ResponseFacts(
         error_type="rate_limit_exceeded", error_message="M", complete=False
     )
-    assert rebuilt([error]) is None
+    assert rebuilt([error], "responses") is None
 
 
 @pytest.mark.parametrize(
@@ -170,7 +160,7 @@ def test_nonsense_is_a_problem_and_nothing_more(piece: bytes, problem: str) -> N
     """D4"""
     facts = read([events()[0], piece], "responses")
     assert (facts.parse_error or "").startswith(problem)
-    assert rebuilt([events()[0], piece]) is not None
+    assert rebuilt([events()[0], piece], "responses") is not None
 
 
 def test_events_after_the_last_one_count_for_nothing() -> None:
@@ -182,7 +172,7 @@ def test_events_of_other_kinds_are_kept_for_reading() -> None:
     strange = b'event: progress\ndata: {"percent":5}\n\n'
     assert read([strange], "responses").complete is None
     assert read([*events()[:-1], strange, events()[-1]], "responses") == FACTS
-    message = rebuilt([strange, *events()])
+    message = rebuilt([strange, *events()], "responses")
     assert message is not None
     assert message["events"] == [{"event": "progress", "data": {"percent": 5}}]
 
