@@ -10,7 +10,7 @@ from proxy.reading.problems import Problems
 from proxy.reading.sse import Event, Splitter, is_stream, says_stream
 
 MAX_JSON_BYTES = 16 * 1024 * 1024
-SETTLED_BYTES = 16 * 1024
+SETTLED_BYTES = 8 * 1024
 """How much of a settled stream waits to be read in one go."""
 _SKIMMED_BYTES = 1024 * 1024
 """Far below the largest event, so that none is passed over that is too large to read."""

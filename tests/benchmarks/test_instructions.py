@@ -21,6 +21,7 @@ from proxy.reading.response import reader
 from proxy.relay import headers
 from proxy.relay.upstream.answer import AnswerParser
 from tests.observer.samples import PAGES
+from tests.reading.openai.bodies import chunk, named
 
 MANY = 50
 EVENT = (
@@ -53,18 +54,31 @@ def events_parsed() -> Callable[[], object]:
     return parsed
 
 
-def events_read() -> Callable[[], object]:
+def read_to_the_end(event: bytes, operation: str, dialect: str) -> Callable[[], object]:
     """A stream to its end: what is not read when it comes is read then."""
 
     def read() -> None:
         reading = reader(
-            operation="messages", dialect="anthropic", content_type="text/event-stream", content_encoding="", status=200
+            operation=operation, dialect=dialect, content_type="text/event-stream", content_encoding="", status=200
         )
         for _ in range(MANY):
-            reading.feed(EVENT, 1.0)
+            reading.feed(event, 1.0)
         reading.end()
 
     return read
+
+
+def events_read() -> Callable[[], object]:
+    return read_to_the_end(EVENT, "messages", "anthropic")
+
+
+def chunks_read() -> Callable[[], object]:
+    return read_to_the_end(chunk({"content": "a few words "}), "chat", "openai")
+
+
+def deltas_read() -> Callable[[], object]:
+    delta = named("response.output_text.delta", item_id="msg_1", output_index=0, content_index=0, delta="a few words ")
+    return read_to_the_end(delta, "responses", "openai")
 
 
 def requests_admitted() -> Callable[[], object]:
@@ -110,7 +124,9 @@ def summed() -> Callable[[], object]:
     ("work", "most"),
     [
         (events_parsed, 97),
-        (events_read, 66),
+        (events_read, 61),
+        (chunks_read, 78),
+        (deltas_read, 70),
         (requests_admitted, 330),
         (headers_chosen, 95),
         (logged, 3_180),
