@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from benchmarks.instructions import counted
 from benchmarks.observer import call
 from proxy.exchange import Exchange
-from proxy.gate import Rules, allowed_hosts, check
+from proxy.gate import Message, Rules, allowed_hosts, check
 from proxy.ledger.journal import JournalRow
 from proxy.observer import logs, spans, totals
 from proxy.observer.costs import cost_of
@@ -19,9 +22,13 @@ from proxy.observer.table import Table
 from proxy.pricing import PriceTable
 from proxy.reading.response import reader
 from proxy.relay import headers
+from proxy.relay.download import give_back
 from proxy.relay.upstream.answer import AnswerParser
+from proxy.relay.upstream.connection import Connection
+from proxy.settings.shape import Relay as Limits
 from tests.observer.samples import PAGES
 from tests.reading.openai.bodies import chunk, named
+from tests.relay.test_finish import captured
 
 MANY = 50
 EVENT = (
@@ -66,6 +73,52 @@ def read_to_the_end(event: bytes, operation: str, dialect: str) -> Callable[[], 
         reading.end()
 
     return read
+
+
+class Discarding(asyncio.Transport):
+    """A connection on which nothing is ever sent."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        assert data
+
+    def abort(self) -> None:
+        assert not self.is_closing()
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def events_passed() -> Callable[[], object]:
+    """By a request that waits for the next one, which nobody wakes."""
+    loop = asyncio.new_event_loop()
+    loop.close()
+    connection = Connection(loop)
+    connection.connection_made(Discarding())
+    pushed: list[bytes] = []
+
+    def push(piece: bytes) -> bool:
+        pushed.append(piece)
+        return True
+
+    async def send(message: Message) -> None:
+        assert message["type"].startswith("http.response.")
+
+    async def stream() -> None:
+        response = await connection.ask("POST", b"POST / HTTP/1.1\r\n\r\n", None, chunked=False)
+        await give_back(replace(captured(b""), reader=None), response, send, Limits(), pushing=lambda _: push)
+
+    streaming = stream()
+    streaming.send(None)
+    connection.data_received(ANSWER + CHUNK)
+    streaming.send(None)
+
+    def passed() -> None:
+        for _ in range(MANY):
+            connection.data_received(CHUNK)
+        assert pushed[-MANY:] == [EVENT] * MANY
+        assert inspect.getcoroutinestate(streaming) == inspect.CORO_SUSPENDED
+
+    return passed
 
 
 def events_read() -> Callable[[], object]:
@@ -123,6 +176,7 @@ def summed() -> Callable[[], object]:
 @pytest.mark.parametrize(
     ("work", "most"),
     [
+        (events_passed, 320),
         (events_parsed, 97),
         (events_read, 61),
         (chunks_read, 78),
