@@ -13,7 +13,7 @@ from proxy.ledger.counters import Counters
 
 LINGER = 0.02
 """Seconds that the first of a group waits for others, the time of the commit before included."""
-GROUP_ROWS = 256
+GROUP_ROWS = 100
 GROUP_BYTES = 4 * 1024 * 1024
 ROW_BYTES = 4096
 """What a record without bodies is taken to weigh."""
