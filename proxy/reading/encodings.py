@@ -16,8 +16,8 @@ FREE_BYTES = 1024 * 1024
 CUT = "the encoded body ends early"
 """What a body lacks that was read as far as it goes."""
 _SLICE = 4096
-_UNSAID = {"gzip": True, "zstd": True, "deflate": False, "br": False}
-"""Whether a coding begins with a mark of its own; in the others, any bytes may decode to a little text by chance."""
+_MARKS = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd", "deflate": b"", "br": b""}
+"""How a coding begins; in those that have no mark of their own, any bytes may decode to a little text by chance."""
 _CODECS: dict[str, type[Codec]] = {
     "gzip": Gzip,
     "x-gzip": Gzip,
@@ -125,13 +125,13 @@ def is_compressed(data: bytes) -> bool:
     """Whether what seems to be no text is text in a content coding."""
     if is_text(data):
         return False
-    return any(_hides_text(coding, marked, data[:_SLICE]) for coding, marked in _UNSAID.items())
+    return any(_hides_text(coding, mark, data[:_SLICE]) for coding, mark in _MARKS.items() if data.startswith(mark))
 
 
-def _hides_text(coding: str, marked: bool, head: bytes) -> bool:
+def _hides_text(coding: str, mark: bytes, head: bytes) -> bool:
     whole = decoder(coding)
     made = whole.feed(head)
-    return whole.error is None and is_text(made) and (marked or len(made) > len(head))
+    return whole.error is None and is_text(made) and (mark != b"" or len(made) > len(head))
 
 
 def is_encoded(content_encoding: str | None) -> bool:

@@ -164,6 +164,7 @@ def test_text_and_what_is_neither_text_nor_compressed_text_are_not_taken_for_it(
         b"RIFF\xff\xffWEBP",
         b"%PDF-1.7\n%\xe2\xe3",
     )
+    assert not any(is_compressed(bytes([each])) for each in range(256))
     for seed in range(40):
         for head in files:
             body = head + Random(seed).randbytes(6_000)
