@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from proxy.exchange.parts import recorded
 
 REJECTED = "rejected"
 """`status` of a window that lets nothing through."""
 _TOO_MANY_REQUESTS = 429
 
 
-@dataclass(frozen=True, slots=True)
+@recorded
 class WindowReading:
     """One observation of a rate-limit window of a subscription."""
 
@@ -24,7 +25,7 @@ class WindowReading:
     status: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@recorded
 class LimitReading:
     """One observation of a per-minute limit."""
 

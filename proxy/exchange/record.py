@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from proxy.exchange.limits import LimitReading, WindowReading, opens_again
-from proxy.exchange.parts import Attempt, Outcome, Usage, UsageSource
+from proxy.exchange.parts import Attempt, Outcome, Usage, UsageSource, recorded
 
 FINISH_REASONS = {
     "end_turn": "stop",
@@ -22,7 +22,7 @@ FINISH_REASONS = {
 SHORTEST_RATED_MS = 50.0
 
 
-@dataclass(frozen=True, slots=True)
+@recorded
 class Exchange:
     """One accepted request. Never changed once it is finished."""
 
