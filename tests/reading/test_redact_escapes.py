@@ -147,3 +147,12 @@ def test_backslashes_that_stand_for_themselves_stay(written: bytes, read: bytes)
     seen = unescaped(written)
     assert seen is not None
     assert seen.data == read
+
+
+@pytest.mark.parametrize("escape", [b"\\u0073", b"\\/", b"%73"])
+@pytest.mark.parametrize("size", [100, 5_000, 262_140, 262_142, 600_000])
+def test_an_escape_is_seen_wherever_it_stands(escape: bytes, size: int) -> None:
+    for before in (size - 60, size - 2):
+        seen = unescaped(b" %\\u00e9" + b"x" * before + escape + b"y")
+        assert seen is not None
+        assert seen.data[-2:-1] in b"s/"
