@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
@@ -95,10 +97,21 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if exc is not None:
+            self._hear_out()
         self.closed = True
         self.reset = exc is not None and self._failure is None
         self._wake()
         self.resume_writing()
+
+    def _hear_out(self) -> None:
+        """Takes what lies unread when writing failed: an upstream that refuses an upload answers and hangs up."""
+        encrypted = self._transport.get_extra_info("sslcontext") is not None
+        if encrypted or self._answer is None or self._answer.begun:
+            return
+        with contextlib.suppress(OSError):
+            if data := os.read(self._transport.get_extra_info("socket").fileno(), _BUFFER):
+                self.data_received(data)
 
     def pause_writing(self) -> None:
         if self._drained is None:

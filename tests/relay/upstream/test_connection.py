@@ -135,6 +135,34 @@ def test_an_upload_waits_for_an_upstream_that_does_not_read() -> None:
     talking(Upstream(early=late), conversation)
 
 
+def test_an_answer_is_heard_though_the_upstream_hung_up_before_the_next_piece_was_written() -> None:
+    go, answered = threading.Event(), threading.Event()
+
+    def refuse(talk: Talk) -> None:
+        go.wait(10)
+        talk.answer(b"no", status="401 No")
+        talk.reset()
+        answered.set()
+
+    def until_answered() -> None:
+        """Stops the loop: what comes lies unread when the next piece is written."""
+        go.set()
+        answered.wait(10)
+
+    async def conversation(client: Client, url: str) -> None:
+        upload = Upload()
+        asking = asyncio.create_task(post(client, url, upload, (b"content-length", b"10")))
+        await asyncio.to_thread(wait, lambda: upstream.connections == 1, "the connection")
+        asyncio.get_running_loop().call_soon(until_answered)
+        upload.coming.put_nowait(b"a")
+        response = await asking
+        assert response.status == 401
+        assert await whole(response) == b"no"
+
+    upstream = Upstream(early=refuse)
+    talking(upstream, conversation)
+
+
 def test_an_upload_that_breaks_off_breaks_the_connection() -> None:
     upstream = Upstream()
 
