@@ -7,13 +7,12 @@ replaced, so that no value can spoil a commit.
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from enum import StrEnum
 from functools import lru_cache
-from itertools import chain, repeat
-from operator import attrgetter, call, itemgetter
+from itertools import chain
+from operator import attrgetter, itemgetter
 from typing import NamedTuple, TypeVar, cast
 
 from proxy.exchange import Attempt, Exchange, LimitReading, Outcome, Usage, UsageSource, WindowReading
@@ -22,7 +21,6 @@ Value = str | int | float | bytes | None
 """What SQLite stores."""
 
 Record = TypeVar("Record", Attempt, WindowReading, LimitReading)
-Made = TypeVar("Made")
 
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 _PLAIN = {"int": int, "float": float, "str": str, "bool": bool}
@@ -78,21 +76,14 @@ def exchange_of(
 ) -> Exchange:
     """The exchange whose row is `values`."""
     found = _restored(values, _RESTORED[Exchange])
-    usage = _made(Usage, found[len(_OWN) :])
-    own = chain(found[:_USAGE_PLACE], (usage,), found[_USAGE_PLACE : len(_OWN)], (attempts, windows, limits))
-    return _made(Exchange, own)
+    usage = Usage(*found[len(_OWN) :])  # type: ignore[arg-type]
+    own = found[:_USAGE_PLACE], (usage,), found[_USAGE_PLACE : len(_OWN)], (attempts, windows, limits)
+    return Exchange(*chain.from_iterable(own))  # type: ignore[arg-type]
 
 
 def record_of(record: type[Record], values: Sequence[Value]) -> Record:
     """The attempt or reading whose row is `values`."""
-    return _made(record, _restored(values, _RESTORED[record]))
-
-
-def _made(record: type[Made], values: Iterable[object]) -> Made:
-    """`record(*values)` in half the time, which a frozen class spends on finding out how to set each field."""
-    one = record.__new__(record)
-    deque(map(call, _SETTERS[record], repeat(one), values), maxlen=0)
-    return one
+    return record(*_restored(values, _RESTORED[record]))  # type: ignore[arg-type]
 
 
 def row(record: Exchange | Attempt | WindowReading | LimitReading) -> tuple[list[Value], bool]:
@@ -218,9 +209,5 @@ _RESTORED: dict[type, Sequence[tuple[int, Callable[[Value], object]]]] = {
     Attempt: _restorers(ATTEMPT_COLUMNS),
     WindowReading: _restorers(WINDOW_COLUMNS),
     LimitReading: _restorers(LIMIT_COLUMNS),
-}
-_SETTERS: dict[type, Sequence[Callable[[object, object], None]]] = {
-    record: [vars(record)[each.name].__set__ for each in fields(record)]
-    for record in (Exchange, Usage, Attempt, WindowReading, LimitReading)
 }
 _USAGE_PLACE = [each.name for each in fields(Exchange)].index("usage")
