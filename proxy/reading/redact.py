@@ -124,8 +124,8 @@ class Redactor:
     def _keep(self, looked_at: Mapping[Field, _MaskedField], present: Iterable[Field]) -> None:
         """Keep what is short; when that gets too much, only what is present, which the next request will have too."""
         if len(self._kept) + len(looked_at) > _KEPT_HEADERS:
-            again = {field: self._kept[field] for field in present if field in self._kept}
-            self._kept = dict(islice(again.items(), max(0, _KEPT_HEADERS - len(looked_at))))
+            needed = {field: self._kept[field] for field in present if field in self._kept}
+            self._kept = dict(islice(needed.items(), max(0, _KEPT_HEADERS - len(looked_at))))
         short = [each for each in looked_at.items() if not (each[0][0][_KEPT_CHARS:] or each[0][1][_KEPT_CHARS:])]
         self._kept.update(short[:_KEPT_HEADERS])
 
