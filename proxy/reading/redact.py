@@ -214,8 +214,10 @@ class Redactor:
         seen = unescaped(whole)
         inner = whole if seen is None else seen.data
         begun = self._begun(inner) if inner is not tail else 0
+        if not begun:
+            return self._begun(data)
         kept = len(inner) - begun
-        return max(self._begun(data), len(tail) - (kept if seen is None else seen.origin(kept)) if begun else 0)
+        return max(self._begun(data), len(tail) - (kept if seen is None else seen.origin(kept)))
 
     def _begun(self, data: bytes) -> int:
         """How many bytes at the end are the beginning of a secret as they are."""

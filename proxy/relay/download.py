@@ -67,7 +67,7 @@ async def give_back(
 
 
 def _passing(capture: Capture, push: Push, idle_timeout: float) -> Callable[[bytes], bool]:
-    """Does the same for a chunk in the middle of an answer as it arrives, while the request's task goes on waiting."""
+    """What sends a chunk in the middle of an answer as it arrives, and looks at it; the request's task sleeps on."""
 
     def passed(chunk: bytes) -> bool:
         arrived = perf_counter()
