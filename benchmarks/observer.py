@@ -5,7 +5,6 @@ The receiver is a process of its own that only counts bytes; CPU is that of the 
 
 from __future__ import annotations
 
-import gc
 import platform
 import statistics
 import subprocess
@@ -27,6 +26,7 @@ from proxy.ledger.folder import Folder, prepare
 from proxy.ledger.processes import hold
 from proxy.ledger.recorder import Recorder
 from proxy.observer.loop import Observer
+from proxy.serving.process import collect_rarely
 from proxy.settings.otlp import Exporter, Otlp
 from proxy.settings.shape import Retention
 
@@ -130,8 +130,7 @@ def main() -> None:
     """Prints medians over the rounds."""
     print(f"{platform.machine()}, CPython {platform.python_version()}, {EXCHANGES} exchanges, {ROUNDS} rounds\n")
     print(f"{'workload':14}{'exported':14}{'exchanges/s':>12}{'CPU µs':>9}")
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)  # as in the observer's process
+    collect_rarely()
     with receiver() as url:
         for name, stream in (("1 kB call", False), ("stream", True)):
             for exported, target in (("nothing", Otlp()), ("all signals", everything(url))):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import socket
@@ -20,7 +19,7 @@ from proxy.ledger.processes import hold
 from proxy.observer.loop import Observer
 from proxy.observer.terminal import printer
 from proxy.serving.connections import Limits
-from proxy.serving.process import address, on_stop, run
+from proxy.serving.process import address, collect_rarely, on_stop, run
 from proxy.serving.server import server
 from proxy.settings.shape import Settings
 
@@ -66,8 +65,7 @@ def run_observer(
         )
         on_terminal = settings.log.format == "text" or (settings.log.format == "auto" and sys.stdout.isatty())
         observer.listen(printer(sys.stdout, on_terminal=on_terminal, color=settings.log.color and sys.stdout.isatty()))
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)  # an eighth of the CPU: what is read and told has no cycles
+        collect_rarely()
         observer.start()
         try:
             run(_inspector(settings, folder, sock, parent, observer, counters, sign_in_code, base_urls))

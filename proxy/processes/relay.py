@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import os
 import socket
@@ -26,7 +25,7 @@ from proxy.relay.probes import Probes, Readiness
 from proxy.relay.routes import Routes
 from proxy.relay.upstream import Client
 from proxy.serving.connections import Limits
-from proxy.serving.process import connections, on_stop, run
+from proxy.serving.process import collect_rarely, connections, on_stop, run
 from proxy.serving.pushing import pushing
 from proxy.serving.server import Server, server
 from proxy.settings.shape import Settings
@@ -130,8 +129,7 @@ async def _relay(
     )
     running = Running(relay, readiness, listener, counters)
     on_stop(loop, lambda: _told(running), parent)
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)  # halves p99 at saturation, medians unchanged
+    collect_rarely()
     ticking = asyncio.create_task(_tick(running))
     draining = asyncio.create_task(_drain(running, settings.relay.prestop_seconds, settings.relay.drain_seconds))
     await listener.serve(sockets=[sock])
