@@ -52,11 +52,11 @@ def lasting(headers: Headers) -> Headers:
 
 def is_credential(name: str) -> bool:
     """Whether a header's value is a credential, by the last word of its name; look-alikes such as `x_api_key` are."""
-    return _names_one(name) if len(name) <= _NAME_CHARS else _names_one.__wrapped__(name)
+    return _is_credential(name) if len(name) <= _NAME_CHARS else _is_credential.__wrapped__(name)
 
 
 @lru_cache(_NAMES)
-def _names_one(name: str) -> bool:
+def _is_credential(name: str) -> bool:
     plain = name.lower().replace("_", "-")
     return plain in _CREDENTIALS or _sensitive(plain)
 
