@@ -149,7 +149,8 @@ class Backlog:
     def _pop(self) -> list[Entry]:
         group: list[Entry] = []
         size = 0
-        while self._queue and len(group) < GROUP_ROWS:
+        most = max(GROUP_ROWS, len(self._queue) // 4)  # where commits are slow, they are made larger
+        while self._queue and len(group) < most:
             if group and size + self._queue[0].held > self._group_bytes:
                 break
             entry = self._queue.popleft()

@@ -89,8 +89,8 @@ class Recorder:
         self._backlog.put(Entry(work, max(held, ROW_BYTES), request_id, shed))
 
     def pace(self) -> float:
-        """Seconds that a new request has to wait for this thread; 0 while the ledger is in trouble."""
-        return 0.0 if self._trouble is not None else self._pace.wait()
+        """Seconds that a new request has to wait because this thread has more to do than it can."""
+        return self._pace.wait()
 
     def stop(self, timeout: float) -> bool:
         """Commit what waits and end the thread; False when that took longer than `timeout` seconds.
@@ -132,8 +132,10 @@ class Recorder:
             while not self._backlog.drained:
                 group = self._backlog.take()
                 self._look()
+                self._pace.begin()
                 self._record(group)
                 self._backlog.release(group)
+                self._pace.end()
                 # Waiting for the next group must not keep the bodies of this one.
                 group.clear()
             self._flushed = True
@@ -163,7 +165,7 @@ class Recorder:
         made: list[Prepared] = []
         for entry in reversed(group):
             self._hurry()
-            self._pace.worked()
+            self._pace.works()
             if (ready := self._making.made(entry)) is not None:
                 made.append(ready)
         made.reverse()
@@ -200,8 +202,12 @@ class Recorder:
         conn = self._ledger.connection()
         make_ready(conn, ready, self._packer)
         begun = time.perf_counter()
+        self._pace.waits()
         with transaction(conn):
+            self._pace.works()
             write(conn, ready, self._clock_ns())
+            self._pace.waits()
+        self._pace.works()
         remember(ready, self._packer)
         self._counters.observe("commit_ms", (time.perf_counter() - begun) * 1000)
 

@@ -197,3 +197,16 @@ def test_a_crowd_is_as_old_as_its_oldest_that_is_not_committed(counters: Counter
     assert backlog.crowded_since == second[0].since
     backlog.release(backlog.take())
     assert backlog.crowded_since == float("inf")
+
+
+def test_the_more_waits_the_larger_the_groups(counters: Counters) -> None:
+    backlog = Backlog(counters, 2**30)
+    for number in range(8 * GROUP_ROWS):
+        backlog.put(_entry(number))
+    backlog.close()
+    sizes = []
+    while group := backlog.take():
+        sizes.append(len(group))
+    assert sizes[0] == 2 * GROUP_ROWS
+    assert sizes == sorted(sizes, reverse=True)
+    assert sum(sizes) == 8 * GROUP_ROWS

@@ -7,9 +7,13 @@ import threading
 import time
 from contextlib import closing
 from functools import partial
+from pathlib import Path
+
+import pytest
 
 from proxy.ledger.backlog import CROWD
 from proxy.ledger.changes import Change
+from proxy.ledger.connect import writer
 from proxy.ledger.folder import Folder
 from tests.ledger.samples import Recording, finished, recording, request_id, rows, wait
 
@@ -69,3 +73,20 @@ def test_no_request_waits_for_a_ledger_in_trouble(folder: Folder) -> None:
         assert held.recorder.pace() == 0.0
         other.execute("ROLLBACK")
         _wait_for_all(folder)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.3])
+def test_no_request_waits_for_a_slow_disk(folder: Folder, seconds: float) -> None:
+    def slow(path: Path, busy_ms: int) -> sqlite3.Connection:
+        conn = writer(path, busy_ms)
+        conn.set_trace_callback(lambda statement: time.sleep(seconds) if statement == "COMMIT" else None)
+        return conn
+
+    paces = []
+    with recording(folder, connect=slow) as held:
+        for number in range(MANY):
+            paces.append(held.recorder.pace())
+            held.recorder.put(partial(finished, number), 100, request_id(number))
+            time.sleep(0.004)
+        _wait_for_all(folder)
+    assert max(paces) == 0.0
