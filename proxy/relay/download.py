@@ -73,7 +73,7 @@ def _passing(capture: Capture, push: Push, idle_timeout: float) -> Callable[[byt
         arrived = perf_counter()
         if capture.gone is not None or not push(chunk):
             return False
-        capture.deadline = arrived + idle_timeout
+        capture.deadline = arrived + idle_timeout  # as `allow` would: silence is what it waits for here
         look(capture, chunk, (arrived - capture.accepted) * 1000)
         return True
 

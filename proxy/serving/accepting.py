@@ -53,9 +53,14 @@ class Accepting:
         else:
             opening = self._loop.create_task(self._open(connection))
             self._opening.add(opening)
-            opening.add_done_callback(self._opening.discard)
+            opening.add_done_callback(self._opened)
         self._loop.remove_reader(self._socket)
         self._turn = self._loop.call_later(pause, self._listen)
+
+    def _opened(self, opening: asyncio.Task[object]) -> None:
+        self._opening.discard(opening)
+        if not opening.cancelled():
+            opening.exception()  # a client that left at once is nobody's trouble
 
     async def _open(self, connection: socket.socket) -> None:
         connection.setblocking(False)
