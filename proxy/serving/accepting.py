@@ -27,10 +27,12 @@ class Accepting:
         self._protocol = protocol
         self._turn: asyncio.TimerHandle | None = None
         self._opening: set[asyncio.Task[object]] = set()
+        self._closed = False
         self._listen()
 
     def close(self) -> None:
-        """Takes no more; what was taken goes on."""
+        """Takes no more; what was taken and is open goes on."""
+        self._closed = True
         if self._turn is not None:
             self._turn.cancel()
         self._loop.remove_reader(self._socket)
@@ -64,4 +66,6 @@ class Accepting:
 
     async def _open(self, connection: socket.socket) -> None:
         connection.setblocking(False)
-        await self._loop.connect_accepted_socket(self._protocol, connection)
+        transport, _ = await self._loop.connect_accepted_socket(self._protocol, connection)
+        if self._closed:
+            transport.close()  # the server has already told those that it knew

@@ -104,3 +104,20 @@ def test_what_is_closed_takes_no_more(listening: socket.socket) -> None:
         crowd(listening, 1, until)
         asyncio.run(close_at_once())
     assert not made
+
+
+def test_a_connection_that_opens_while_the_server_closes_is_not_kept(listening: socket.socket) -> None:
+    class Closing(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            servers[0].close()
+
+    async def close_meanwhile() -> None:
+        servers.append(Accepting(asyncio.get_running_loop(), listening, Closing))
+        reader, writer = await asyncio.open_connection(*listening.getsockname())
+        async with asyncio.timeout(10):
+            assert await reader.read() == b""
+        writer.close()
+        await servers[0].wait_closed()
+
+    servers: list[Accepting] = []
+    asyncio.run(close_meanwhile())
