@@ -156,7 +156,8 @@ class MessageMeaning:
         if not isinstance(payload, dict):
             self.problems.note(f"{event.name}: not an object")
             return
-        kind = event.name if event.name != "message" else payload.get("type")
+        said = payload.get("type")
+        kind = said if event.name == "message" and isinstance(said, str) else event.name
         if kind not in _KINDS:
             self._keep_foreign(event)
             return
