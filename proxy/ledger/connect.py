@@ -153,11 +153,15 @@ def chosen(conn: sqlite3.Connection, select: str, values: Sequence[Value]) -> It
         yield from conn.execute(f"{select} IN ({marks})", some + some[:1] * (size - len(some))).fetchall()
 
 
-def cut_log(conn: sqlite3.Connection, patience_ms: int = 250) -> bool:
+def cut_log(conn: sqlite3.Connection, patience_ms: int = 50) -> bool:
     """Write the log into the ledger and cut it to nothing; False when a reader or a writer is in the way.
 
-    Short patience, because nobody can write while it waits for readers. Raises sqlite3.Error, for a full disk too.
+    Nobody can write while it waits for readers: so nothing is cut before all is written, which holds up nobody, and
+    patience is short. Raises sqlite3.Error, for a full disk too.
     """
+    busy, log, written = conn.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if busy or written < log:
+        return False
     usual = conn.execute("PRAGMA busy_timeout").fetchone()[0]
     conn.execute(f"PRAGMA busy_timeout={patience_ms}")
     try:
