@@ -1,7 +1,7 @@
 """How long a new request waits where records are made more slowly than requests come.
 
 Otherwise what waits for its commit, and what a killed process would lose, grows for as long as the load lasts. No
-request waits for a lock or a disk: then records wait.
+request waits for a disk: then records wait.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from proxy.ledger.counters import Counters
 
 LATE_S = 0.05
 """How old what waits may be before new requests wait for it."""
+GENTLE = 0.3
+"""How much of what it is late a request waits, at first: all of it at once would let requests come in waves."""
 LONGEST_S = 1.0
 AT_WORK_S = 0.25
 """A recorder that made nothing for so long is held up, not behind."""
@@ -45,11 +47,15 @@ class Pace:
         self._worked = now
 
     def waits(self) -> None:
-        """The thread waits for the ledger, its lock or its disk."""
+        """The thread waits for the disk."""
         self._waits_since = self._clock()
 
+    def locked_out(self, seconds: float) -> None:
+        """Other relays had the ledger for so long: their work as much as their disk, so it says neither."""
+        self._begun += seconds
+
     def end(self) -> None:
-        """The group is done with."""
+        """The group is done with: was it the disk that took most of the time?"""
         self._held_up = 2 * self._waited > self._clock() - self._begun
 
     def wait(self) -> float:
@@ -59,4 +65,4 @@ class Pace:
         if late <= 0 or self._held_up or self._waits_since is not None or now - self._worked > AT_WORK_S:
             return 0.0
         self._counters.add("requests_paced")
-        return min(late, LONGEST_S)
+        return min(late * (GENTLE + late), LONGEST_S)

@@ -202,9 +202,8 @@ class Recorder:
         conn = self._ledger.connection()
         make_ready(conn, ready, self._packer)
         begun = time.perf_counter()
-        self._pace.waits()
         with transaction(conn):
-            self._pace.works()
+            self._pace.locked_out(time.perf_counter() - begun)
             write(conn, ready, self._clock_ns())
             self._pace.waits()
         self._pace.works()
