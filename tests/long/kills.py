@@ -28,7 +28,8 @@ WINDOW_S = 0.1
 class Killed:
     """What the kills did."""
 
-    moments: list[float] = field(default_factory=list)
+    lives: list[tuple[float, float]] = field(default_factory=list)
+    """When each relay was started and when it was killed, monotonic."""
     damaged: int = 0
 
 
@@ -56,12 +57,13 @@ async def _killing(run: Run, proxy: Proxy, crowd: Crowd) -> Killed:
             await crowd.ask(nonce, target(nonce, events=chance.choice((0, 5, 20)), gap=0.02, wait=0.01))
 
     def kill_one() -> None:
+        begun = time.monotonic()
         with alone(proxy, "relay") as relay:
             heard = len(crowd.heard)
             wait(lambda: len(crowd.heard) > heard + 2 * CLIENTS, "traffic to flow", 60)
             time.sleep(0.2 + chance.random() / 5)
             relay.kill()
-            killed.moments.append(time.monotonic())
+            killed.lives.append((begun, time.monotonic()))
             relay.wait()
         killed.damaged += _damaged(proxy)
 
@@ -93,7 +95,7 @@ def _figures(killed: Killed, findings: int, heard: list[Heard], upstream: Paced,
         if nonce not in answered and _before(killed, request.begun) > WINDOW_S
     }
     without = [nonce for nonce in open_then if rows.get(nonce) != "interrupted" and _cut(killed, open_then[nonce])]
-    times = f"{len(killed.moments)} × kill -9 under load"
+    times = f"{len(killed.lives)} × kill -9 under load"
     return [
         Figure(
             f"{times}: damage to the ledger",
@@ -117,8 +119,8 @@ def _figures(killed: Killed, findings: int, heard: list[Heard], upstream: Paced,
 
 
 def _before(killed: Killed, moment: float) -> float:
-    """Seconds until the next kill; 0 after the last one."""
-    return min((end - moment for end in killed.moments if end >= moment), default=0.0)
+    """Seconds until the relay of that moment was killed; 0 between two: what a relay said last is read late."""
+    return next((end - moment for begun, end in killed.lives if begun <= moment <= end), 0.0)
 
 
 def _cut(killed: Killed, request: Request) -> bool:
