@@ -12,6 +12,8 @@ from importlib.metadata import version
 import pytest
 
 from tests.faults import matrix
+from tests.relay.conftest import installation as installation
+from tests.relay.conftest import relayed as relayed
 
 
 class Outcomes:

@@ -8,7 +8,7 @@ import hashlib
 import random
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import brotli
 import psutil
@@ -19,24 +19,10 @@ from tests.kit import laws
 from tests.kit.process import wait
 from tests.kit.raw import MESSAGES, get, post
 from tests.kit.upstream import DELTA, END, START, Script, Talk
-from tests.relay.conftest import Relayed, afresh, relaying
+from tests.relay.conftest import Relayed
 
 MIB = 1 << 20
 HEADER_LIMIT = 64 * 1024
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relayed]:
-    """A running proxy with short time-outs."""
-    with relaying(tmp_path_factory.mktemp("proxy")) as running:
-        yield running
-
-
-@pytest.fixture
-def relayed(installation: Relayed) -> Iterator[Relayed]:
-    """The module's proxy with a fresh script; ends with the laws."""
-    with afresh(installation) as fresh:
-        yield fresh
 
 
 def says(data: bytes, *, pause: float = 0.0) -> Script:

@@ -22,25 +22,11 @@ from tests.kit.faultproxy import Fault, FaultProxy
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import MESSAGES, ask, get, post
 from tests.kit.upstream import DELTA, END, START, Talk, Upstream, ok
-from tests.relay.conftest import FAST, Relayed, afresh, relaying
+from tests.relay.conftest import FAST, Relayed
 
 PRODUCT = Path(__file__).parent.parent.parent / "proxy"
 EVENTS = [START, DELTA, END]
 KEY = f"x-api-key: {laws.API_KEY}\r\n"
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Relayed]:
-    """A running proxy with short time-outs."""
-    with relaying(tmp_path_factory.mktemp("proxy")) as running:
-        yield running
-
-
-@pytest.fixture
-def relayed(installation: Relayed) -> Iterator[Relayed]:
-    """The module's proxy with a fresh script; ends with the laws."""
-    with afresh(installation) as fresh:
-        yield fresh
 
 
 @dataclass
