@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable
 
 from benchmarks.sessions import Turn
+from proxy.exchange import Attempt
 from proxy.ledger.bodies import Packer
 from proxy.ledger.connect import transaction, writer
 from proxy.ledger.folder import Folder
@@ -69,18 +70,18 @@ def captured(turn: Turn, number: int) -> Capture:
         reader=watching,
         chunks=chunks,
         attempts=[
-            {
-                "number": 1,
-                "upstream": "anthropic",
-                "server_address": "api.anthropic.com",
-                "server_port": 443,
-                "span_id": f"{number:016x}",
-                "started_ms": 1.0,
-                "sent_ms": 2.5,
-                "headers_ms": 850.25,
-                "ended_ms": 850.25,
-                "status": 200,
-            }
+            Attempt(
+                number=1,
+                upstream="anthropic",
+                server_address="api.anthropic.com",
+                server_port=443,
+                span_id=f"{number:016x}",
+                started_ms=1.0,
+                sent_ms=2.5,
+                headers_ms=850.25,
+                ended_ms=850.25,
+                status=200,
+            )
         ],
         times=Times(1.5, 2.5, None, 850.25, 900.125, 900.25, arrived, arrived + 0.5),
         started_ns=START_NS + number * 7_000_000_000,

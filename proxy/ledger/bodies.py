@@ -120,7 +120,7 @@ def make_new(conn: sqlite3.Connection, packed: Sequence[Packed], packer: Packer)
 
 def put(
     conn: sqlite3.Connection,
-    given: Mapping[str, Mapping[Hop, Body | Packed | Hop]],
+    given: Mapping[str, Mapping[Hop, Packed | Hop]],
     *,
     keep: bool = False,
     known: Container[str] | None = None,
@@ -134,8 +134,7 @@ def put(
     stored: list[_Placed] = []
     for request_id, by_hop in given.items():
         new: dict[Hop, Packed | Hop] = {}
-        for hop, body in by_hop.items():
-            each = pack(body) if isinstance(body, Body) else body
+        for hop, each in by_hop.items():
             if not before or _replaces(before, (request_id, _NAMES[hop]), each, keep=keep):
                 new[hop] = each
         stored += _placed(request_id, new)

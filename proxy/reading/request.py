@@ -45,8 +45,6 @@ class _Said(NamedTuple):
     client: str | None
     retry_count: int | None
     workflow: str | None
-    customer_data: str | None
-    """As sent."""
 
 
 class RequestFacts(msgspec.Struct, frozen=True):
@@ -96,7 +94,7 @@ def request_facts(
     if body is not None and what in _READ and not said.is_form:
         prompt = _prompt(body, content_encoding, problems, turn, counted=what in _COUNTED)
     account_uuid, session_id = _identity(prompt.user_id) if prompt.user_id else (None, None)
-    metadata = next((value for name, value in headers if name == _METADATA), said.customer_data)
+    metadata = next((value for name, value in headers if name.lower() == _METADATA), None)
     return RequestFacts(
         operation=what,
         dialect=dialect,
@@ -135,7 +133,6 @@ def _said(headers: Headers) -> _Said:
         client=client(named.get("user-agent")),
         retry_count=_count(named.get("x-stainless-retry-count")),
         workflow=_name(named.get("x-proxy-workflow")),
-        customer_data=named.get(_METADATA),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 import msgspec
 
@@ -23,26 +23,26 @@ def tried(
     started_ms: float,
     response: Response | None,
     error: RelayError | None,
-) -> dict[str, Any]:
-    """The attempt that has just ended with response headers, or without, as fields of its record."""
+) -> Attempt:
+    """The attempt that has just ended with response headers, or without."""
     failed = error if isinstance(error, UpstreamUnreachable | UpstreamTimeout) else None
     stale = isinstance(failed, UpstreamUnreachable) and failed.stale
     now_ms, sent_ms = capture.now(), capture.times.sent_ms
-    return {
-        "number": len(capture.attempts) + 1,
-        "upstream": route.upstream_name,
-        "server_address": route.server_address,
-        "server_port": route.server_port,
-        "span_id": span_id(),
-        "started_ms": started_ms,
-        "connect_ms": connecting.connect_ms,
-        "sent_ms": sent_ms if sent_ms is not None and sent_ms >= started_ms else None,  # else it is the one before's
-        "headers_ms": now_ms if response is not None else None,
-        "ended_ms": now_ms,
-        "status": None if response is None else response.status,
-        "error_type": "stale_connection" if stale else failed.error_type if failed else None,
-        "error_message": _story(failed) if failed else None,
-    }
+    return Attempt(
+        number=len(capture.attempts) + 1,
+        upstream=route.upstream_name,
+        server_address=route.server_address,
+        server_port=route.server_port,
+        span_id=span_id(),
+        started_ms=started_ms,
+        connect_ms=connecting.connect_ms,
+        sent_ms=sent_ms if sent_ms is not None and sent_ms >= started_ms else None,  # else it is the one before's
+        headers_ms=now_ms if response is not None else None,
+        ended_ms=now_ms,
+        status=None if response is None else response.status,
+        error_type="stale_connection" if stale else failed.error_type if failed else None,
+        error_message=_story(failed) if failed else None,
+    )
 
 
 def answer_id(by_name: Mapping[str, str]) -> str | None:
@@ -58,19 +58,19 @@ def with_answer(
     error_message: str | None,
 ) -> tuple[Attempt, ...]:
     """The attempts, the last one with what its answer said."""
-    attempts = capture.attempts
-    if not attempts or attempts[-1]["status"] is None:
-        return tuple([Attempt(**each) for each in attempts])
-    last = attempts[-1]
-    failed = last["status"] >= 400
-    said = {
-        "upstream_request_id": answer_id(by_name),
-        "ratelimit": msgspec.json.encode(dict(limits)).decode() if limits else None,
-        "error_type": response.error_type or ("other" if failed else None),
-        "error_message": error_message if failed or response.error_type else None,
-        "ended_ms": capture.times.last_byte_ms or last["ended_ms"],
-    }
-    return (*[Attempt(**each) for each in attempts[:-1]], Attempt(**{**last, **said}))
+    last = capture.attempts[-1] if capture.attempts else None
+    if last is None or last.status is None:
+        return tuple(capture.attempts)
+    failed = last.status >= 400
+    answered = replace(
+        last,
+        upstream_request_id=answer_id(by_name),
+        ratelimit=msgspec.json.encode(dict(limits)).decode() if limits else None,
+        error_type=response.error_type or ("other" if failed else None),
+        error_message=error_message if failed or response.error_type else None,
+        ended_ms=capture.times.last_byte_ms or last.ended_ms,
+    )
+    return (*capture.attempts[:-1], answered)
 
 
 def _story(failed: UpstreamUnreachable | UpstreamTimeout) -> str:

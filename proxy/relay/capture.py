@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from proxy.exchange import Headers
+from proxy.exchange import Attempt, Headers
 from proxy.reading.redact import Redactor
 from proxy.reading.response import ResponseReader
 from proxy.reading.turns import Turn
@@ -175,8 +175,7 @@ class Capture:
     reader: ResponseReader | None = None
     read_error: str | None = None
     chunks: list[tuple[int, float]] = field(default_factory=list)
-    attempts: list[dict[str, Any]] = field(default_factory=list)
-    """Fields of the records of its attempts."""
+    attempts: list[Attempt] = field(default_factory=list)
     times: Times = field(default_factory=Times)
     started_ns: int = field(default_factory=time.time_ns)
     accepted: float = field(default_factory=perf_counter)

@@ -14,7 +14,8 @@ RawHeaders = Sequence[tuple[bytes, bytes]]
 
 _NAMINGS = 32
 """How many sequences of names are remembered with what is to be done: the same callers send the same ones again."""
-_NAME: Callable[[tuple[bytes, bytes]], bytes] = itemgetter(0)
+NAME: Callable[[tuple[bytes, bytes]], bytes] = itemgetter(0)
+"""Takes the name out of a field, at the speed of C: `map(NAME, headers)`."""
 _NONE: frozenset[bytes] = frozenset()
 
 HOP_BY_HOP = frozenset(
@@ -53,16 +54,16 @@ _NOT_RETURNED = HOP_BY_HOP | {b"x-proxy-request-id", b"x-proxy-error"}
 
 def forwarded(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
     """The client's fields as they go upstream; control fields `x-proxy-*`, `Host` and its address stay here."""
-    names = tuple(map(_NAME, headers))
+    names = tuple(map(NAME, headers))
     if b"cookie" in names:
         headers = _without_our_cookie(headers)
-        names = tuple(map(_NAME, headers))
+        names = tuple(map(NAME, headers))
     return list(compress(headers, _forwarded(names, _for_this_hop(headers) if b"connection" in names else _NONE)))
 
 
 def returned(headers: RawHeaders, request_id: bytes) -> list[tuple[bytes, bytes]]:
     """The upstream's fields as they go to the client, names in their own case, plus our request id."""
-    names = tuple(map(_NAME, headers))
+    names = tuple(map(NAME, headers))
     hop_only = _NONE if _position(names, b"connection") is None else _for_this_hop(headers)
     kept = list(compress(headers, _returned(names, hop_only)))
     kept.append((b"x-proxy-request-id", request_id))
@@ -108,7 +109,7 @@ def _without_our_cookie(headers: RawHeaders) -> RawHeaders:
 
 def first(headers: RawHeaders, wanted: bytes) -> bytes | None:
     """The first value of a field, whatever its case; `wanted` in lower case."""
-    at = _position(tuple(map(_NAME, headers)), wanted)
+    at = _position(tuple(map(NAME, headers)), wanted)
     return None if at is None else headers[at][1]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.exchange import Attempt
 from proxy.relay.attempts import tried
 from proxy.relay.errors import ClientGone, RelayError, UpstreamTimeout, UpstreamUnreachable
 from proxy.relay.routes import Routes
@@ -32,7 +31,7 @@ def test_an_attempt_tells_where_it_went_and_why_it_failed(
 ) -> None:
     assert ROUTE is not None
     capture = captured()
-    made = Attempt(**tried(capture, ROUTE, Connecting(), 1.0, None, error))
+    made = tried(capture, ROUTE, Connecting(), 1.0, None, error)
     assert (made.number, made.server_address, made.server_port) == (2, "api.test", 8443)
     assert (made.status, made.error_type, made.error_message, made.headers_ms) == (None, error_type, message, None)
     assert made.ended_ms is not None
@@ -46,4 +45,4 @@ def test_an_attempt_that_sent_nothing_does_not_borrow_the_time_of_the_one_before
     capture = captured()
     capture.times.sent_ms = 5.0
     error = UpstreamUnreachable("refused.", error_type="connect")
-    assert tried(capture, ROUTE, Connecting(), started_ms, None, error)["sent_ms"] == sent_ms
+    assert tried(capture, ROUTE, Connecting(), started_ms, None, error).sent_ms == sent_ms

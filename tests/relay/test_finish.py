@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
@@ -79,7 +79,7 @@ def captured(stream: bytes = START + DELTA + END) -> Capture:
         upload_complete=True,
         over=True,
         reader=watching,
-        attempts=[asdict(ATTEMPT)],
+        attempts=[ATTEMPT],
         times=Times(0.5, 2.0, None, 5.0, 8.0, 8.1, 9.0, 10.0),
         started_ns=1_795_270_000_000_000_000,
     )

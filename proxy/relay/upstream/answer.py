@@ -6,10 +6,9 @@ a head may be, that interim answers are swallowed, and that nothing may follow a
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from operator import itemgetter
-
 import httptools
+
+from proxy.relay.headers import NAME
 
 MAX_HEAD = 64 * 1024
 """Most bytes of names and values of an answer's header fields, with those of its interim answers."""
@@ -21,7 +20,6 @@ _INTERIM = 16
 """What an interim answer counts besides its fields."""
 _FIELD = 4
 """Bytes of a field's colon, space and line end."""
-_NAME: Callable[[tuple[bytes, bytes]], bytes] = itemgetter(0)
 
 
 class NotRelayable(Exception):
@@ -170,7 +168,7 @@ def _framed(headers: list[tuple[bytes, bytes]], version: str) -> bool:
 
     https://www.rfc-editor.org/rfc/rfc9112#section-6.3; several lengths, and a length beside a coding, stop llhttp.
     """
-    names = b"\n".join(map(_NAME, headers)).lower().split(b"\n")
+    names = b"\n".join(map(NAME, headers)).lower().split(b"\n")
     codings = names.count(b"transfer-encoding")
     if codings:
         coding = headers[names.index(b"transfer-encoding")][1]

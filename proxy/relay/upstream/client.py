@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Sequence
-from operator import itemgetter
 from time import perf_counter
 
 from proxy.relay.errors import RelayError, UpstreamUnreachable
+from proxy.relay.headers import NAME
 from proxy.relay.upstream.connection import Body, Connection, ConnectionLost, Response
 from proxy.relay.upstream.origin import Origin
 
@@ -100,7 +100,7 @@ def request_head(
 
 def _framing(method: str, headers: Sequence[tuple[bytes, bytes]], body: Body | None) -> bytes:
     """The field that frames the body; b"" where the client's own does, or none is needed."""
-    if b"content-length" in map(itemgetter(0), headers):
+    if b"content-length" in map(NAME, headers):
         return b""
     if body is not None:
         return b"content-length: %d\r\n" % sum(map(len, body.so_far())) if body.complete else _CHUNKED
