@@ -69,22 +69,24 @@ def captured(turn: Turn, number: int) -> Capture:
         over=True,
         reader=watching,
         chunks=chunks,
-        attempts=[
-            Attempt(
-                number=1,
-                upstream="anthropic",
-                server_address="api.anthropic.com",
-                server_port=443,
-                span_id=f"{number:016x}",
-                started_ms=1.0,
-                sent_ms=2.5,
-                headers_ms=850.25,
-                ended_ms=850.25,
-                status=200,
-            )
-        ],
+        attempts=[_attempt(number)],
         times=Times(1.5, 2.5, None, 850.25, 900.125, 900.25, arrived, arrived + 0.5),
         started_ns=START_NS + number * 7_000_000_000,
+    )
+
+
+def _attempt(number: int) -> Attempt:
+    return Attempt(
+        number=1,
+        upstream="anthropic",
+        server_address="api.anthropic.com",
+        server_port=443,
+        span_id=f"{number:016x}",
+        started_ms=1.0,
+        sent_ms=2.5,
+        headers_ms=850.25,
+        ended_ms=850.25,
+        status=200,
     )
 
 

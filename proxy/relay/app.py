@@ -164,9 +164,13 @@ class Relay:
     ) -> None:
         """Relays or refuses after a pause, and turns whatever goes wrong into the request's error."""
         try:
+            route = self._find(capture)
+            if refused is None and len(self.open) > self._limits.max_requests:
+                raise Rejected("too many requests are open; try again shortly.", status=503, error_type="limit")
             if pause:
                 await asyncio.sleep(pause)
-            route = self._admit(capture, refused)
+            if refused is not None:
+                raise refused
             await self._relay(capture, route, receive, send)
         except RelayError as error:
             capture.error = error
@@ -180,10 +184,11 @@ class Relay:
             log.exception("request %s failed inside the proxy", capture.request_id)
             capture.error = Internal()
         if capture.error is not None:
-            capture.error = capture.cause or capture.gone or capture.error
+            capture.error = (capture.cause or capture.gone or capture.error).bare()
             await self._answer(capture, capture.error, send)
 
-    def _admit(self, capture: Capture, refused: Rejected | None) -> Route:
+    def _find(self, capture: Capture) -> Route | None:
+        """Where the request is to go, noted; None: no endpoint has its path."""
         route = self._routes.find(capture.raw_path)
         if route is not None:
             capture.endpoint_name = route.endpoint_name
@@ -191,19 +196,14 @@ class Relay:
             capture.target = target(route, capture.raw_path, capture.query)
             capture.operation, dialect = operation(capture.method, capture.target.partition("?")[0])
             capture.dialect = dialect or route.dialect
-        if refused is not None:
-            raise refused
-        if route is None:
-            raise Rejected(
-                "no endpoint has this path; begin it with a configured one.", status=404, error_type="not_found"
-            )
-        if len(self.open) > self._limits.max_requests:
-            raise Rejected("too many requests are open; try again shortly.", status=503, error_type="limit")
-        capture.upstream = route.upstream_name
-        capture.sent_headers = headers.forwarded(capture.headers)
         return route
 
-    async def _relay(self, capture: Capture, route: Route, receive: Receive, send: Send) -> None:
+    async def _relay(self, capture: Capture, route: Route | None, receive: Receive, send: Send) -> None:
+        if route is None:
+            message = "no endpoint has this path; begin it with a configured one."
+            raise Rejected(message, status=404, error_type="not_found")
+        capture.upstream = route.upstream_name
+        capture.sent_headers = headers.forwarded(capture.headers)
         watching: list[asyncio.Task[None]] = []
 
         def arrived() -> None:
@@ -266,6 +266,7 @@ class Relay:
                 connected = connecting.reused or connecting.connect_ms is not None
                 capture.times.sent_ms = started_ms + (connecting.connect_ms or 0.0) if connected else None
             capture.attempts.append(tried(capture, route, connecting, started_ms, response, error))
+            error = None  # its traceback holds this frame
         return response
 
     async def _answer(self, capture: Capture, error: RelayError, send: Send) -> None:

@@ -27,6 +27,11 @@ class RelayError(Exception):
         self.status = status
         self.error_type = error_type
 
+    def bare(self) -> RelayError:
+        """The same without where it was raised, which would hold the whole request until a garbage collection."""
+        self.__traceback__ = self.__cause__ = self.__context__ = None
+        return self
+
 
 class Rejected(RelayError):
     """Refused before anything was sent upstream."""

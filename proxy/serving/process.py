@@ -30,12 +30,12 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def collect_rarely() -> None:
-    """Has the garbage collector leave out what there is, and look rarely at the rest: records have no cycles.
+    """Has the garbage collector leave out what there is, and look rarely at the rest: requests leave it nothing.
 
     That halves a relay's p99 at saturation, and saves an observer an eighth of its CPU.
     """
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(50_000, 20, 10)
 
 
 def on_stop(loop: asyncio.AbstractEventLoop, stop: Callable[[], None], parent: int | None) -> None:

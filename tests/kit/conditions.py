@@ -62,6 +62,8 @@ class WallClock:
             "FAKETIME_TIMESTAMP_FILE": str(self._offset),
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "FAKETIME_NO_CACHE": "1",
+            # Its mend for an old glibc ends waits of threads early, and those for the interpreter's lock spin.
+            "FAKETIME_FORCE_MONOTONIC_FIX": "0",
         }
         """For the environment of the processes."""
         self.move(0)

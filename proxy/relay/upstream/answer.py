@@ -118,6 +118,10 @@ class AnswerParser:
         answer.reusable = False
         answer.ended = answer.ended or (answer.begun and answer.until_close)
 
+    def close(self) -> None:
+        """Nothing more comes; else parser and callbacks, which hold each other, wait for a garbage collection."""
+        del self._parser
+
     def on_message_begin(self) -> None:
         """Called by httptools, as all that follow."""
         if self._answer.ended:

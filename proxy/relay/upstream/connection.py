@@ -99,6 +99,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if exc is not None:
             self._hear_out()
+        self._parser.close()
         self.closed = True
         self.reset = exc is not None and self._failure is None
         self._wake()
