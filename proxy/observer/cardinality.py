@@ -12,7 +12,7 @@ from proxy.observer.genai import OPERATION_NAMES
 from proxy.observer.labels import MOST_KEYS, MOST_MODELS, MOST_OTHERS
 from proxy.observer.windows import MOST_ACCOUNTS, MOST_LIMITS, MOST_WINDOWS
 from proxy.reading.operations import OPERATIONS
-from proxy.reading.redact_kinds import KINDS
+from proxy.reading.redaction.kinds import KINDS
 from proxy.settings.checks import MOST_RULES
 
 _ABSENT, _OTHER, _NONE = 1, 1, 1

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from proxy.observer.replies import Reply, Signal, Verdict
+from proxy.observer.delivery.replies import Reply, Signal, Verdict
 
 _EVERY_S = 60.0
 

@@ -14,12 +14,12 @@ from proxy.ledger.journal import JournalRow
 from proxy.ledger.queries import Listed
 from proxy.names import attributes
 from proxy.observer import logs, spans, trace, wire
-from proxy.observer.delivery import Pace, sender_of
-from proxy.observer.metering import Look, Meter
-from proxy.observer.replies import Signal
+from proxy.observer.delivery.metering import Look, Meter
+from proxy.observer.delivery.replies import Signal
+from proxy.observer.delivery.sending import Pace, sender_of
+from proxy.observer.delivery.shipping import Shipper
 from proxy.observer.sampling import sampled
 from proxy.observer.shared import Shared
-from proxy.observer.shipping import Shipper
 from proxy.settings.otlp import Exporter, Otlp
 from proxy.version import version
 

@@ -8,7 +8,7 @@ import msgspec
 
 from proxy.ledger import dead_letters, meta
 from proxy.ledger.journal import JournalRow
-from proxy.observer.replies import Signal
+from proxy.observer.delivery.replies import Signal
 
 EXPORT_REJECTED = "export_rejected"
 """The receiver refuses this very record."""

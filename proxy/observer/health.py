@@ -14,7 +14,7 @@ from proxy.ledger.processes import alive
 from proxy.names import metrics
 from proxy.names.metrics import Instrument
 from proxy.observer import given_up
-from proxy.observer.replies import Signal
+from proxy.observer.delivery.replies import Signal
 from proxy.observer.table import Label
 
 Point = tuple[Instrument, tuple[Label, ...], int | float]

@@ -20,12 +20,12 @@ from proxy.ledger.processes import Hold, close_interrupted, hold
 from proxy.ledger.queries import Listed
 from proxy.observer import health
 from proxy.observer.complaints import Seldom
-from proxy.observer.delivery import Pace
+from proxy.observer.delivery.replies import Signal
+from proxy.observer.delivery.sending import Pace
 from proxy.observer.exports import Exports, Maker, switch
 from proxy.observer.exposition import exposition
 from proxy.observer.health import Point
 from proxy.observer.projector import Projector
-from proxy.observer.replies import Signal
 from proxy.observer.retaining import Kept, Retaining
 from proxy.observer.shared import Shared
 from proxy.observer.table import MOST_SERIES, Series

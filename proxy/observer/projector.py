@@ -20,11 +20,11 @@ from proxy.names import metrics
 from proxy.names.metrics import Channel
 from proxy.observer import given_up, table, totals
 from proxy.observer.costs import cost_of
+from proxy.observer.delivery.replies import Signal
 from proxy.observer.folding import EVICTED, Folding
 from proxy.observer.genai import operation_name
 from proxy.observer.health import Point
 from proxy.observer.labels import Labels
-from proxy.observer.replies import Signal
 from proxy.observer.shared import Entry, Shared
 from proxy.observer.table import MOST_SERIES, Draft, Series
 from proxy.observer.totals import Call

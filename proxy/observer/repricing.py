@@ -19,7 +19,7 @@ from proxy.ledger.errors import LedgerError
 from proxy.ledger.filters import Filter
 from proxy.ledger.folder import Folder
 from proxy.observer.costs import cost_of
-from proxy.observer.replies import Signal
+from proxy.observer.delivery.replies import Signal
 from proxy.pricing import PriceTable
 
 STEP = 100

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from proxy.reading.conversation import Conversation
 from proxy.reading.facts import PromptFacts
-from proxy.reading.redact_spans import Span
+from proxy.reading.redaction.spans import Span
 
 MIN_BODY = 4 * 1024
 """Smaller bodies are read as a whole: looking for what is known would cost more."""

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from proxy.exchange import Attempt, Headers
-from proxy.reading.redact import Redactor
+from proxy.reading.redaction.redactor import Redactor
 from proxy.reading.response import ResponseReader
 from proxy.reading.turns import Turn
 from proxy.relay.errors import RelayError

@@ -21,8 +21,8 @@ from proxy.ledger.changes import Arrived, Finished, Opened
 from proxy.reading import caller, ratelimit
 from proxy.reading.estimate import with_estimate
 from proxy.reading.facts import ResponseFacts
-from proxy.reading.redact import Redactor
-from proxy.reading.redact_scan import Scanner
+from proxy.reading.redaction.redactor import Redactor
+from proxy.reading.redaction.scan import Scanner
 from proxy.reading.request import RequestFacts, request_facts
 from proxy.reading.turns import MAX_BODY, MIN_BODY, Turn, Turns
 from proxy.relay.attempts import answer_id, with_answer

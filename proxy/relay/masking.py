@@ -10,8 +10,8 @@ from operator import attrgetter
 from typing import Any
 
 from proxy.exchange import Exchange
-from proxy.reading.redact import Redactor
-from proxy.reading.redact_scan import together
+from proxy.reading.redaction.redactor import Redactor
+from proxy.reading.redaction.scan import together
 
 OWN = frozenset(
     {

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from proxy.exchange import Headers, Hop
 from proxy.ledger.changes import Body
-from proxy.reading.redact import Redactor
-from proxy.reading.redact_scan import Unsearchable
-from proxy.reading.redact_spans import Masked
+from proxy.reading.redaction.redactor import Redactor
+from proxy.reading.redaction.scan import Unsearchable
+from proxy.reading.redaction.spans import Masked
 from proxy.reading.turns import Turn
 from proxy.relay import headers
 from proxy.relay.capture import Capture, Copy

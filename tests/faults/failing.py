@@ -20,9 +20,9 @@ from proxy.ledger.recorder import Recorder
 from proxy.reading import ratelimit
 from proxy.reading import response as responses
 from proxy.reading.facts import ResponseFacts
-from proxy.reading.redact import Field, Redactor
-from proxy.reading.redact_scan import Scanner
-from proxy.reading.redact_spans import Masked
+from proxy.reading.redaction.redactor import Field, Redactor
+from proxy.reading.redaction.scan import Scanner
+from proxy.reading.redaction.spans import Masked
 from proxy.reading.request import request_facts
 from proxy.reading.turns import Turn
 from proxy.relay.app import Relay

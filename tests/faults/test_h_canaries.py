@@ -22,14 +22,14 @@ from proxy.exchange import Hop
 from proxy.ledger.folder import Folder
 from proxy.reading.encodings import decode, encode
 from proxy.reading.jsontext import Json
-from proxy.reading.redact import Redactor
+from proxy.reading.redaction.redactor import Redactor
 from tests.faults.exporting import QUICK
 from tests.faults.failing import FailAt, Inside
 from tests.kit import laws
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import Connection, Reply, address, ask, post
 from tests.kit.upstream import DELTA, END, START, Talk, Upstream
-from tests.reading.test_redact_kinds import SECRETS
+from tests.reading.redaction.test_kinds import SECRETS
 from tests.receiver import Receiver, receiver
 from tests.relay.conftest import FAST
 

@@ -24,7 +24,7 @@ from proxy.ledger.counters import Counters
 from proxy.ledger.folder import Folder, prepare
 from proxy.ledger.processes import hold
 from proxy.ledger.recorder import Recorder
-from proxy.observer.delivery import Pace
+from proxy.observer.delivery.sending import Pace
 from proxy.observer.loop import Observer
 from proxy.settings.otlp import Exporter, Otlp
 from proxy.settings.shape import Retention

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.observer.complaints import Complaints
-from proxy.observer.replies import Reply, Signal, Verdict
+from proxy.observer.delivery.replies import Reply, Signal, Verdict
 
 
 def test_trouble_is_said_at_once_then_once_a_minute_and_when_it_is_over(caplog: pytest.LogCaptureFixture) -> None:

@@ -9,7 +9,7 @@ from proxy.ledger import cursors, dead_letters
 from proxy.ledger.connect import transaction, writer
 from proxy.ledger.journal import JournalRow
 from proxy.observer import given_up
-from proxy.observer.replies import Signal
+from proxy.observer.delivery.replies import Signal
 from tests.observer.samples import ledger
 
 

@@ -11,8 +11,8 @@ from proxy.ledger.counters import Counters
 from proxy.ledger.folder import Folder
 from proxy.ledger.processes import hold
 from proxy.observer import given_up
+from proxy.observer.delivery.replies import Signal
 from proxy.observer.health import Health, points
-from proxy.observer.replies import Signal
 from tests.observer.samples import exchange, ledger, store
 
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from proxy.reading.jsontext import Json
 from proxy.reading.problems import Problems
 from proxy.reading.prompt import prompt_facts
-from proxy.reading.redact import Redactor
-from proxy.reading.redact_scan import Scanner
+from proxy.reading.redaction.redactor import Redactor
+from proxy.reading.redaction.scan import Scanner
 from proxy.reading.turns import MAX_REMEMBERED, MAX_TURNS, MIN_BODY, Turn, Turns
 
 SECRET, WORD = "caller-secret/0123456789", "pa55word"[:7]

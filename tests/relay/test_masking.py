@@ -7,8 +7,8 @@ from collections import Counter
 from dataclasses import fields, replace
 
 from proxy.exchange import Attempt, Exchange, LimitReading, Outcome, Usage, WindowReading
-from proxy.reading.redact import Redactor
-from proxy.reading.redact_scan import Scanner
+from proxy.reading.redaction.redactor import Redactor
+from proxy.reading.redaction.scan import Scanner
 from proxy.relay.masking import OWN, masked, without_texts
 from tests.kit.laws import API_KEY
 

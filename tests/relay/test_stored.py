@@ -15,9 +15,9 @@ from proxy.exchange import Hop
 from proxy.ledger import bodies, connect
 from proxy.ledger.changes import Body
 from proxy.ledger.folder import Folder
-from proxy.reading.redact import Redactor
-from proxy.reading.redact_scan import TooSlow
-from proxy.reading.redact_spans import Masked
+from proxy.reading.redaction.redactor import Redactor
+from proxy.reading.redaction.scan import TooSlow
+from proxy.reading.redaction.spans import Masked
 from proxy.reading.turns import Turn
 from proxy.relay.capture import Capture, Copy
 from proxy.relay.stored import body_of, capture_reasons, headers_by_hop, stored_bodies

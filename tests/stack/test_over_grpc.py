@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from proxy.observer import wire
-from proxy.observer.delivery import MOST_BYTES, sender_of
-from proxy.observer.replies import Signal, Verdict
+from proxy.observer.delivery.replies import Signal, Verdict
+from proxy.observer.delivery.sending import MOST_BYTES, sender_of
 from proxy.settings.otlp import GRPC, Exporter
 from tests.kit import laws
 from tests.kit.process import Proxy

@@ -6,8 +6,8 @@ import json
 from functools import cache
 
 from proxy.reading.encodings import is_text
-from proxy.reading.redact import Redactor
-from proxy.reading.redact_scan import Scanner, Unsearchable
+from proxy.reading.redaction.redactor import Redactor
+from proxy.reading.redaction.scan import Scanner, Unsearchable
 from tests.fuzz.targets import fields
 
 SECRET = "sk-ant-api03-" + "Canary0123456789" * 3 + "-wXyZ"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.observer.replies import RESPONSES, Reply, Signal, Verdict, taken
+from proxy.observer.delivery.replies import RESPONSES, Reply, Signal, Verdict, taken
 
 FIELDS = {
     Signal.METRICS: "rejected_data_points",

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.reading.redact import Redactor
-from proxy.reading.redact_stream import deltas
-from tests.reading.test_redact_kinds import SCANNER
+from proxy.reading.redaction.redactor import Redactor
+from proxy.reading.redaction.stream import deltas
+from tests.reading.redaction.test_kinds import SCANNER
 
 KEY = "sk-ant-api03-abcdefghij0123456789"
 OWN = "caller-secret-0123456789"

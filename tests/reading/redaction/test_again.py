@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.reading.redact import Redactor
-from proxy.reading.redact_again import MOST_KEPT
-from proxy.reading.redact_scan import Found, Scanner
+from proxy.reading.redaction.again import MOST_KEPT
+from proxy.reading.redaction.redactor import Redactor
+from proxy.reading.redaction.scan import Found, Scanner
 from proxy.reading.turns import Turns
 from tests.reading.test_turns import SECRETS, edited
 

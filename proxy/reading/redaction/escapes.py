@@ -14,7 +14,7 @@ from itertools import accumulate
 
 from ahocorasick_rs import BytesAhoCorasick
 
-from proxy.reading.redact_scan import Unsearchable
+from proxy.reading.redaction.scan import Unsearchable
 
 _SEARCHES = (
     [BytesAhoCorasick([b"\\/"])],

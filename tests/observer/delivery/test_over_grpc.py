@@ -13,9 +13,9 @@ from grpc import StatusCode
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 
 from proxy.observer import wire
-from proxy.observer.delivery import MOST_BYTES, sender_of
-from proxy.observer.replies import Reply as Judged
-from proxy.observer.replies import Signal, Verdict
+from proxy.observer.delivery.replies import Reply as Judged
+from proxy.observer.delivery.replies import Signal, Verdict
+from proxy.observer.delivery.sending import MOST_BYTES, sender_of
 from proxy.settings.otlp import GRPC, Exporter
 from tests.kit import certificates
 from tests.kit.process import wait
@@ -198,8 +198,8 @@ def test_tls_is_by_the_authorities_that_were_set(tmp_path: Path) -> None:
 
 def test_grpc_is_loaded_only_where_it_is_used_and_the_sdk_never() -> None:
     code = (
-        "import sys, proxy.processes.observer; from proxy.observer.delivery import sender_of;"
-        "from proxy.observer.replies import Signal; from proxy.settings.otlp import Exporter;"
+        "import sys, proxy.processes.observer; from proxy.observer.delivery.sending import sender_of;"
+        "from proxy.observer.delivery.replies import Signal; from proxy.settings.otlp import Exporter;"
         "sender_of(Signal.LOGS, Exporter('http://127.0.0.1:1/v1/logs'));"
         "print([name for name in ('grpc', 'opentelemetry.sdk') if name in sys.modules])"
     )

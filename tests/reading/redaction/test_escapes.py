@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.reading import redact_escapes
-from proxy.reading.redact import Redactor
-from proxy.reading.redact_escapes import unescaped, whole_escapes
-from proxy.reading.redact_scan import Unsearchable
-from tests.reading.test_redact_kinds import SCANNER, SECRETS
+from proxy.reading.redaction import escapes
+from proxy.reading.redaction.escapes import unescaped, whole_escapes
+from proxy.reading.redaction.redactor import Redactor
+from proxy.reading.redaction.scan import Unsearchable
+from tests.reading.redaction.test_kinds import SCANNER, SECRETS
 
 OWN = "caller-secret-0123456789"
 REDACTOR = Redactor([OWN], b"salt", SCANNER)
@@ -117,7 +117,7 @@ def test_escapes_that_the_end_cuts_are_left_out() -> None:
 
 
 def test_a_body_of_escapes_alone_does_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redact_escapes, "MOST", 100)
+    monkeypatch.setattr(escapes, "MOST", 100)
     assert unescaped(b"%41" * 99) is not None
     with pytest.raises(Unsearchable):
         unescaped(b"%41" * 100)

@@ -7,9 +7,9 @@ import logging
 import pytest
 
 from proxy.observer import wire
-from proxy.observer.delivery import Pace, sender_of
-from proxy.observer.replies import Reply as Judged
-from proxy.observer.replies import Signal, Verdict
+from proxy.observer.delivery.replies import Reply as Judged
+from proxy.observer.delivery.replies import Signal, Verdict
+from proxy.observer.delivery.sending import Pace, sender_of
 from proxy.settings.otlp import Exporter
 from tests.receiver import Reply, receiver
 

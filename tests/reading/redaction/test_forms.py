@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from proxy.reading.redact_forms import MIN_SECRET_CHARS, forms
+from proxy.reading.redaction.forms import MIN_SECRET_CHARS, forms
 
 
 def test_a_secret_is_spelt_plain_in_json_in_urls_and_inside_base64() -> None:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from proxy.observer.over_http import HttpSender
-from proxy.observer.replies import Reply, Signal, Verdict
+from proxy.observer.delivery.over_http import HttpSender
+from proxy.observer.delivery.replies import Reply, Signal, Verdict
 from proxy.settings.otlp import GRPC, Exporter, hush_grpc
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -30,7 +30,7 @@ def sender_of(signal: Signal, target: Exporter) -> Sender:
     """Delivers a signal to its target."""
     if target.protocol == GRPC:
         hush_grpc()
-        from proxy.observer.over_grpc import GrpcSender
+        from proxy.observer.delivery.over_grpc import GrpcSender
 
         return GrpcSender(signal, target)
     return HttpSender(signal, target)

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.reading import redact_scan
-from proxy.reading.redact_kinds import KINDS, Kind
-from proxy.reading.redact_scan import _BACK, LONGEST_S, PIECE_BYTES, REACH, RULE_PIECE_BYTES, Found, Scanner, TooSlow
-from tests.reading.test_redact_kinds import SCANNER, SECRETS
+from proxy.reading.redaction import scan
+from proxy.reading.redaction.kinds import KINDS, Kind
+from proxy.reading.redaction.scan import _BACK, LONGEST_S, PIECE_BYTES, REACH, RULE_PIECE_BYTES, Found, Scanner, TooSlow
+from tests.reading.redaction.test_kinds import SCANNER, SECRETS
 
 KEY = b"sk-ant-api03-abcdefghij0123456789"
 
@@ -95,7 +95,7 @@ def hostile(kind: Kind) -> Iterator[bytes]:
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_a_megabyte_made_to_take_long_is_searched_or_given_up_soon(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redact_scan, "LONGEST_S", 0.05)
+    monkeypatch.setattr(scan, "LONGEST_S", 0.05)
     scanner = Scanner(kinds=[kind])
     for part in hostile(kind):
         data, begun = (part * (PIECE_BYTES // len(part) + 1))[:PIECE_BYTES], thread_time()

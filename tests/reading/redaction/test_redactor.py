@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from proxy.reading.caller import digest, secrets
 from proxy.reading.encodings import decode, encode
-from proxy.reading.redact import Redactor
-from proxy.reading.redact_scan import Found, Scanner, Unsearchable
+from proxy.reading.redaction.redactor import Redactor
+from proxy.reading.redaction.scan import Found, Scanner, Unsearchable
 from tests.reading.streams import CODINGS
 
 SALT = b"salt"

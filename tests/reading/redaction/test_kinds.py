@@ -8,8 +8,8 @@ import string
 
 import pytest
 
-from proxy.reading.redact_kinds import KINDS
-from proxy.reading.redact_scan import Scanner
+from proxy.reading.redaction.kinds import KINDS
+from proxy.reading.redaction.scan import Scanner
 
 SCANNER = Scanner()
 _CHANCE = random.Random(5)

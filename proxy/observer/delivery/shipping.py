@@ -20,9 +20,9 @@ from proxy.ledger.journal import JournalRow
 from proxy.ledger.queries import Listed
 from proxy.observer import given_up
 from proxy.observer.complaints import Complaints
-from proxy.observer.delivery import MOST_BYTES, Pace, Sender, SendingThread
+from proxy.observer.delivery.replies import Reply, Signal, Verdict
+from proxy.observer.delivery.sending import MOST_BYTES, Pace, Sender, SendingThread
 from proxy.observer.health import Health
-from proxy.observer.replies import Reply, Signal, Verdict
 from proxy.observer.shared import Entry, Shared
 
 MOST_ROWS = 256

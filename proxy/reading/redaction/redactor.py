@@ -18,12 +18,12 @@ from ahocorasick_rs import BytesAhoCorasick, Implementation, MatchKind
 from proxy.exchange import Headers
 from proxy.reading.caller import bare, digest, is_credential, is_secret_parameter
 from proxy.reading.encodings import CUT, decode, encode, is_compressed, is_encoded, is_text
-from proxy.reading.redact_again import MOST_KEPT, again
-from proxy.reading.redact_escapes import unescaped, whole_escapes
-from proxy.reading.redact_forms import MIN_SECRET_CHARS, forms
-from proxy.reading.redact_scan import MOST_TORN, REACH, WORD, Scanner, Unsearchable, together
-from proxy.reading.redact_spans import CALLER, Masked, Span, in_tokens, is_json, masked
-from proxy.reading.redact_stream import cuts, deltas
+from proxy.reading.redaction.again import MOST_KEPT, again
+from proxy.reading.redaction.escapes import unescaped, whole_escapes
+from proxy.reading.redaction.forms import MIN_SECRET_CHARS, forms
+from proxy.reading.redaction.scan import MOST_TORN, REACH, WORD, Scanner, Unsearchable, together
+from proxy.reading.redaction.spans import CALLER, Masked, Span, in_tokens, is_json, masked
+from proxy.reading.redaction.stream import cuts, deltas
 from proxy.reading.turns import Turn
 
 TORN = "torn"

@@ -16,10 +16,10 @@ from proxy.ledger.folder import Folder
 from proxy.ledger.journal import JournalRow
 from proxy.ledger.queries import Listed
 from proxy.observer import given_up, wire
-from proxy.observer.delivery import sender_of
+from proxy.observer.delivery.replies import Signal
+from proxy.observer.delivery.sending import sender_of
+from proxy.observer.delivery.shipping import Shipper
 from proxy.observer.given_up import Counts
-from proxy.observer.replies import Signal
-from proxy.observer.shipping import Shipper
 from proxy.observer.wire import Severity
 from proxy.settings.otlp import Exporter
 from tests.kit.process import wait

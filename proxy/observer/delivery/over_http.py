@@ -24,7 +24,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-from proxy.observer.replies import RESPONSES, Reply, Signal, Verdict, taken
+from proxy.observer.delivery.replies import RESPONSES, Reply, Signal, Verdict, taken
 from proxy.observer.text import printable
 from proxy.settings.otlp import Exporter
 from proxy.version import version

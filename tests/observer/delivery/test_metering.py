@@ -14,9 +14,9 @@ from proxy.ledger.connect import reader
 from proxy.ledger.folder import Folder
 from proxy.names import metrics
 from proxy.observer import wire
-from proxy.observer.delivery import sender_of
-from proxy.observer.metering import Meter
-from proxy.observer.replies import Signal
+from proxy.observer.delivery.metering import Meter
+from proxy.observer.delivery.replies import Signal
+from proxy.observer.delivery.sending import sender_of
 from proxy.observer.table import MOST_SERIES, Exemplar, Table
 from proxy.settings.otlp import Exporter
 from tests.kit.process import wait

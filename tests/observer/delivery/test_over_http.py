@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
-from proxy.observer.over_http import HttpSender
-from proxy.observer.replies import Reply as Judged
-from proxy.observer.replies import Signal, Verdict
+from proxy.observer.delivery.over_http import HttpSender
+from proxy.observer.delivery.replies import Reply as Judged
+from proxy.observer.delivery.replies import Signal, Verdict
 from proxy.settings.otlp import Exporter
 from tests.receiver import Receiver, Reply, partial, receiver
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ahocorasick_rs import BytesAhoCorasick, MatchKind
 
-from proxy.reading.redact_kinds import KINDS, Kind
+from proxy.reading.redaction.kinds import KINDS, Kind
 
 GROUP = 44
 """Anchors looked for at once: up to about so many, the search compares many bytes in one step."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from proxy.reading.redact_scan import REACH
-from proxy.reading.redact_spans import Span
+from proxy.reading.redaction.scan import REACH
+from proxy.reading.redaction.spans import Span
 from proxy.reading.turns import Turn
 
 MOST_KEPT = 1_000

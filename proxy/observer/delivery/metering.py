@@ -13,10 +13,10 @@ from proxy.names.metrics import Channel
 from proxy.observer import wire
 from proxy.observer.beginnings import Beginnings
 from proxy.observer.complaints import Complaints
-from proxy.observer.delivery import Pace, Sender, SendingThread
+from proxy.observer.delivery.replies import Reply, Signal, Verdict
+from proxy.observer.delivery.sending import Pace, Sender, SendingThread
 from proxy.observer.export_metrics import Exemplars, metrics
 from proxy.observer.health import Health, Point
-from proxy.observer.replies import Reply, Signal, Verdict
 from proxy.observer.table import Label, Series
 
 Look = Callable[[], tuple[int, list[Series], list[Point]]]

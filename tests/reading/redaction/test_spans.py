@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from proxy.reading.redact_spans import Masked, Span, in_tokens, is_json, masked
+from proxy.reading.redaction.spans import Masked, Span, in_tokens, is_json, masked
 
 
 def test_spans_are_replaced_in_order_and_those_that_overlap_are_one() -> None:

@@ -16,7 +16,7 @@ from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 
-from proxy.observer.replies import RESPONSES, Reply, Response, Signal, Verdict, taken
+from proxy.observer.delivery.replies import RESPONSES, Reply, Response, Signal, Verdict, taken
 from proxy.observer.text import printable
 from proxy.settings.otlp import Exporter
 from proxy.version import version

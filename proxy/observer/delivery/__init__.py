@@ -1,0 +1,1 @@
+"""Delivery of telemetry by OTLP: when, how, and what became of it."""

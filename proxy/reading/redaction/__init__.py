@@ -1,0 +1,1 @@
+"""Redaction: what is secret in a text, a header or a body, and what stands in its place."""
