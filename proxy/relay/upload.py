@@ -58,8 +58,9 @@ class Upload:
 
     async def _next(self) -> bytes:
         capture = self._capture
-        capture.allow(self._limits.upload_idle_timeout, _upload_stalled)
+        _allow(capture, self._limits.upload_idle_timeout, _upload_stalled)
         message = await self._receive()
+        _allow(capture, self._limits.header_timeout, header_timeout)
         if message["type"] == "http.disconnect":
             raise ClientGone("the client left during its upload.", error_type="upload_aborted")
         body: bytes = message.get("body", b"")
@@ -77,7 +78,13 @@ class Upload:
 def sent(capture: Capture, limits: Limits) -> None:
     """Notes that the last request byte was handed over: from here on the upstream has to answer."""
     capture.times.sent_ms = capture.now()
-    capture.allow(limits.header_timeout, header_timeout)
+    _allow(capture, limits.header_timeout, header_timeout)
+
+
+def _allow(capture: Capture, seconds: float, late: Callable[[], RelayError]) -> None:
+    """Times the upload until an answer begins: from then on, the answer is what must go on."""
+    if capture.upstream_headers is None:
+        capture.allow(seconds, late)
 
 
 def too_large(limit: int) -> Rejected:

@@ -485,6 +485,26 @@ def test_c22_an_early_answer_that_is_no_error_does_not_end_the_upload(relayed: R
     assert relayed.last.complete
 
 
+def test_c22_silence_of_an_answer_that_began_before_the_upload_ended_is_that_of_an_answer(relayed: Relayed) -> None:
+    def script(talk: Talk) -> None:
+        talk.send(b"6\r\nsecond\r\n")
+        talk.wait_closed()
+
+    relayed.upstream.early = lambda talk: talk.send(
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n"
+    )
+    relayed.upstream.script = script
+    with relayed.connect() as connection:
+        connection.send(b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 6\r\n\r\nabc")
+        connection.until(b"first")
+        connection.send(b"def")
+        connection.until(b"second")
+        reply = connection.reply()
+    assert (reply.status, reply.ended) == (200, False)
+    row = relayed.proxy.exchange(reply.request_id)
+    assert (row["outcome"], row["error_type"]) == ("upstream_timeout", "idle_timeout")
+
+
 def test_c23_a_key_that_the_upstream_repeats_is_relayed_and_stored_nowhere(relayed: Relayed) -> None:
     body = b'{"type":"error","error":{"type":"authentication_error","message":"invalid key %s"}}'
     body %= laws.API_KEY.encode()

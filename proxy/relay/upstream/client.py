@@ -57,13 +57,13 @@ class Client:
         `fresh` takes no connection that was used before. Raises UpstreamUnreachable or UpstreamTimeout.
         """
         origin = self._origins.get(base) or self._origin(base)
-        connection = await _connection(origin, connecting, fresh=fresh)
         framing = _framing(method, headers, body)
         head = request_head(method, origin, target, headers, framing)
+        connection = await _connection(origin, connecting, fresh=fresh)
         try:
             response = await connection.ask(method, head, body, chunked=framing == _CHUNKED)
         except ConnectionLost as lost:
-            raise _unanswered(lost, connection) from lost
+            raise _unanswered(lost, connection, origin) from lost
         response.keep = origin.keep
         return response
 
@@ -118,10 +118,12 @@ async def _connection(origin: Origin, connecting: Connecting, *, fresh: bool) ->
     return connection
 
 
-def _unanswered(lost: ConnectionLost, connection: Connection) -> RelayError:
+def _unanswered(lost: ConnectionLost, connection: Connection, origin: Origin) -> RelayError:
     if lost.heard is not None:
         message = "the upstream's answer is not clean HTTP; check its URL."
         return UpstreamUnreachable(message, error_type="other", heard=lost.heard)
     message = "the connection to the upstream was lost before an answer; try again."
     stale = connection.used and not connection.answered
+    if stale:
+        origin.found_dead()
     return UpstreamUnreachable(message, error_type="reset", stale=stale)

@@ -16,6 +16,10 @@ from proxy.relay.upstream.connection import Connection
 
 KEEP_ALIVE_S = 15.0
 """Shorter than the upstream's, so that a pooled connection is rarely found dead."""
+ANSWERS_PER_REPLAY = 5
+"""How many answers earn one request that may be sent twice: at most a fifth more load, whatever the upstream does."""
+MOST_REPLAYS = 10
+"""How many of those an upstream has at first, and can have saved up."""
 _RESOLVED_S = 10.0
 """How long addresses of a name are used again."""
 _NEXT_ADDRESS_S = 0.25
@@ -39,6 +43,7 @@ class Origin:
         self._addresses_until = 0.0
         self._idle: list[Connection] = []
         self._sweep: asyncio.TimerHandle | None = None
+        self._earned = ANSWERS_PER_REPLAY * MOST_REPLAYS
         self.host = _host(self._name, url.port, default=443 if self._context else 80)
         """The value of the field `Host`."""
         self.prefix = url.path.encode("ascii")
@@ -55,8 +60,20 @@ class Origin:
                 return connection
         return None
 
+    def found_dead(self) -> None:
+        """A connection that was used before proved dead; where many do, none is used again for a while."""
+        self._earned -= ANSWERS_PER_REPLAY
+        if self._earned < ANSWERS_PER_REPLAY:
+            self._close_idle()
+
     def keep(self, connection: Connection) -> None:
-        """Keeps a connection for the next request."""
+        """Keeps the connection of an answered request for the next one."""
+        earned = self._earned + 1
+        if earned < ANSWERS_PER_REPLAY:
+            self._earned = earned
+            connection.abort()
+            return
+        self._earned = min(earned, ANSWERS_PER_REPLAY * MOST_REPLAYS)
         connection.idle_since = perf_counter()
         self._idle.append(connection)
         if self._sweep is None:
@@ -66,6 +83,9 @@ class Origin:
         """Closes the idle connections."""
         if self._sweep is not None:
             self._sweep.cancel()
+        self._close_idle()
+
+    def _close_idle(self) -> None:
         while self._idle:
             self._idle.pop().abort()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 
 import pytest
@@ -49,6 +50,23 @@ def test_a_head_is_line_host_and_fields_in_their_order() -> None:
 def test_what_would_split_a_request_is_never_sent(method: str, target: str, fields: Fields) -> None:
     with pytest.raises(UpstreamUnreachable):
         head(method, target, fields)
+
+
+def test_a_request_that_is_never_sent_takes_no_connection() -> None:
+    async def main() -> None:
+        client = Client(asyncio.get_running_loop(), connect_timeout=5)
+        for target in ("/a", "/a b", "/c"):
+            with contextlib.suppress(UpstreamUnreachable):
+                response = await client.send("GET", upstream.url, target, (), None, Connecting())
+                await response.read()
+                response.close()
+        await client.close()
+        await asyncio.sleep(0.01)  # what was broken off is closed in the next turn of the loop
+
+    upstream = Upstream()
+    with upstream.running():
+        run(main())
+    assert (len(upstream.seen), upstream.connections) == (2, 1)
 
 
 @pytest.mark.parametrize(("method", "framing"), [("GET", []), ("DELETE", []), ("POST", [b"0"]), ("PUT", [b"0"])])

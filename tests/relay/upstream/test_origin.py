@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from proxy.relay.upstream.connection import Connection
-from proxy.relay.upstream.origin import KEEP_ALIVE_S, Origin
+from proxy.relay.upstream.origin import ANSWERS_PER_REPLAY, KEEP_ALIVE_S, MOST_REPLAYS, Origin
 from proxy.serving.process import run
 from tests.kit.process import wait
 from tests.kit.upstream import Upstream
@@ -104,6 +104,23 @@ def test_connections_idle_for_too_long_are_not_kept(monkeypatch: pytest.MonkeyPa
         young.idle_since -= 3600
         await until_closed(young)
         assert origin.idle() is None
+
+    using(Upstream(), use)
+
+
+def test_where_connections_prove_dead_one_is_used_again_for_every_five_answers() -> None:
+    """C9: at most a fifth more load, but for the first few."""
+
+    async def use(origin: Origin) -> None:
+        dead = 0
+        for _ in range(100):
+            connection = await origin.connect()
+            origin.keep(connection)
+            if origin.idle() is connection:
+                origin.found_dead()
+                dead += 1
+            connection.abort()
+        assert 100 / ANSWERS_PER_REPLAY <= dead <= 100 / ANSWERS_PER_REPLAY + MOST_REPLAYS
 
     using(Upstream(), use)
 
