@@ -1,7 +1,7 @@
 """An upstream in a process of its own that paces many streams at once: `python -m tests.kit.paced`.
 
-The target says how it answers (`events`, `gap` and `wait` in seconds); every event tells when it was sent. `/_seen` is
-what it has seen, by nonce.
+The target says how it answers (`events`, `gap` and `wait` in seconds, `size` in bytes); every event tells when it was
+sent. `/_seen` is what it has seen, by nonce.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _MESSAGE = (
     b'"stop_reason":%s,"usage":{"input_tokens":25,"output_tokens":%d}}'
 )
 _EVENT = b'event: %s\ndata: {"type":"%s",%s}\n\n'
+_TEXT = b" and many more words of an answer" * 60
 _DELTA = b'"index":0,"delta":{"type":"text_delta","text":"%d"}'
 
 
@@ -74,9 +75,9 @@ def paced() -> Iterator[Paced]:
             process.kill()
 
 
-def target(nonce: str, *, events: int = 0, gap: float = 0.0, wait: float = 0.0) -> str:
-    """The path of a request that is answered so; without events the answer is no stream."""
-    return f"/v1/messages?nonce={nonce}&events={events}&gap={gap}&wait={wait}"
+def target(nonce: str, *, events: int = 0, gap: float = 0.0, wait: float = 0.0, size: int = 0) -> str:
+    """The path of a request that is answered so; without events the answer is no stream, but of about `size` bytes."""
+    return f"/v1/messages?nonce={nonce}&events={events}&gap={gap}&wait={wait}&size={size}"
 
 
 def _event(kind: bytes, fields: bytes) -> bytes:
@@ -149,7 +150,9 @@ class _Connection(asyncio.Protocol):
             return
         nonce, events = self._asked["nonce"].encode(), int(self._asked.get("events", 0))
         if not events:
-            body = _MESSAGE % (nonce, b'[{"type":"text","text":"Hi"}]', b'"end_turn"', 3)
+            block = b'{"type":"text","text":"Hi%s"}' % (_TEXT if int(self._asked.get("size", 0)) else b"")
+            blocks = b",".join([block] * max(1, -(-int(self._asked.get("size", 0)) // len(block))))
+            body = _MESSAGE % (nonce, b"[%s]" % blocks, b'"end_turn"', 3)
             self._hash.update(body)
             self._transport.write(_HEAD % (b"application/json", b"content-length: %d" % len(body)) + body)
             self._complete()

@@ -12,12 +12,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.long import disk, drain, kills, outage, soak, streams
+from tests.long import disk, drain, heavy, kills, outage, soak, streams
 from tests.long.figure import Figure, Run
 from tests.long.page import PAGE, machine, printed, renewed
 
 RUNS: dict[str, Callable[[Run], list[Figure]]] = {
     "streams": streams.measure,
+    "stall": heavy.measure,
     "drain": drain.measure,
     "kills": kills.measure,
     "disk": disk.measure,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.end_to_end.signals import scraped
 from tests.kit.process import Proxy
 
 MEGABYTE = 1 << 20
-STALL_METRIC = "proxy_relay_loop_stall_ms_milliseconds_bucket"
-LONGEST_STALL_MS = 50.0
 
 
 @dataclass(frozen=True)
@@ -73,26 +69,6 @@ def memory(proxy: Proxy) -> dict[str, float]:
 def megabytes(sizes: Mapping[str, float]) -> str:
     """`relay 61 MB, observer 80 MB`."""
     return ", ".join(f"{name} {size:.0f} MB" for name, size in sizes.items())
-
-
-def stalls(proxy: Proxy, during: str) -> Figure:
-    """How long the event loops of the relays were held up, as exported."""
-    buckets = sorted(
-        (float(dict(labels)["le"]), count)
-        for (name, labels), count in scraped(proxy.metrics(), health=True).items()
-        if name == STALL_METRIC
-    )
-    measured, held = lateness(buckets)
-    return Figure(f"longest event-loop stall, {during}", "≤ 50 ms", measured, held)
-
-
-def lateness(buckets: Sequence[tuple[float, float]]) -> tuple[str, bool]:
-    """What a histogram of late ticks says, and whether none was too late; bounds in ms, the last infinite."""
-    total = buckets[-1][1]
-    late = total - max(count for bound, count in buckets if bound <= LONGEST_STALL_MS)
-    longest = next(bound for bound, count in buckets if count == total)
-    most = f"some later than {buckets[-2][0]:g} ms" if math.isinf(longest) else f"none later than {longest:g} ms"
-    return f"{late:.0f} of {total:.0f} ticks later than 50 ms, {most}", late == 0
 
 
 @contextlib.contextmanager

@@ -13,7 +13,8 @@ from tests.kit.crowd import Crowd
 from tests.kit.paced import paced, target
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import address
-from tests.long.figure import Figure, Run, memory, slope, stalls
+from tests.long.figure import Figure, Run, memory, slope
+from tests.long.stalls import watched
 
 CLIENTS, PARTS, WARM_PARTS = 40, 20, 6
 SLOPE_MB = 1.0
@@ -31,18 +32,24 @@ def measure(run: Run) -> list[Figure]:
             names = ("relay", "observer")
             sizes: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
             held: dict[str, list[int]] = {name: [] for name in names}
-            for part in range(PARTS):
-                run.say(f"calls {part * count // PARTS:,} of {count:,}")
-                crowd.run(_part(crowd, part, count // PARTS))
-                crowd.heard.clear()
-                crowd.transit_ms = type(crowd.transit_ms)("d")
-                wait(lambda: _open(proxy) == 0, "every request to be over", 60)
-                for name, size in memory(proxy).items():
-                    sizes[name].append(((part + 1) * count / PARTS / 10_000, size))
-                    held[name].append(_held(proxy.pid(name)))
+            with watched(proxy) as waits:
+                for part in range(PARTS):
+                    run.say(f"calls {part * count // PARTS:,} of {count:,}")
+                    crowd.run(_part(crowd, part, count // PARTS))
+                    crowd.heard.clear()
+                    crowd.transit_ms = type(crowd.transit_ms)("d")
+                    wait(lambda: _open(proxy) == 0, "every request to be over", 60)
+                    for name, size in memory(proxy).items():
+                        sizes[name].append(((part + 1) * count / PARTS / 10_000, size))
+                        held[name].append(_held(proxy.pid(name)))
+            open_last = _open(proxy)
             laws.check(proxy)
-            figures = [_slope(name, sizes[name], count) for name in names]
-            return [*figures, *(_flat(name, held[name], count) for name in names), stalls(proxy, "soak")]
+    return [
+        *(_slope(name, sizes[name], count) for name in names),
+        *(_flat(name, held[name], count) for name in names),
+        Figure(f"{_what(count)}: requests open in the end", "0", f"{open_last:.0f}", open_last == 0),
+        waits.figure("soak"),
+    ]
 
 
 async def _part(crowd: Crowd, part: int, count: int) -> None:
@@ -74,11 +81,15 @@ def _held(pid: int) -> int:
     return process.num_fds() + process.num_threads()
 
 
+def _what(count: int) -> str:
+    return f"{count:,} calls, 20 % left early"
+
+
 def _slope(name: str, sizes: list[tuple[float, float]], count: int) -> Figure:
     grown = slope(sizes[WARM_PARTS:])
     warm, last = sizes[WARM_PARTS][1], sizes[-1][1]
     return Figure(
-        f"{count:,} calls, 20 % left early: memory of the {name}",
+        f"{_what(count)}: memory of the {name}",
         f"≤ {SLOPE_MB:.0f} MB per 10,000",
         f"{grown:+.2f} MB per 10,000, {warm:.0f} MB after the warm-up, {last:.0f} MB in the end",
         grown <= SLOPE_MB,
@@ -88,8 +99,8 @@ def _slope(name: str, sizes: list[tuple[float, float]], count: int) -> Figure:
 def _flat(name: str, held: list[int], count: int) -> Figure:
     early, late = max(held[:WARM_PARTS]), max(held[-WARM_PARTS:])
     return Figure(
-        f"{count:,} calls, 20 % left early: descriptors and threads of the {name}, open requests",
-        "flat, 0 open",
-        f"at most {early} early, {late} late, 0 open",
+        f"{_what(count)}: descriptors and threads of the {name} at rest",
+        f"at most {ALLOWED} more in the end",
+        f"at most {early} in the first {WARM_PARTS} parts, {late} in the last",
         late - early <= ALLOWED,
     )

@@ -10,7 +10,8 @@ from tests.kit.crowd import Crowd
 from tests.kit.paced import Paced, paced, target
 from tests.kit.process import Proxy
 from tests.kit.raw import address
-from tests.long.figure import Figure, Run, megabytes, memory, percentile, stalls
+from tests.long.figure import Figure, Run, megabytes, memory, percentile
+from tests.long.stalls import watched
 
 EVENTS_PER_S = 5
 RAMP_S = 5.0
@@ -28,10 +29,11 @@ def measure(run: Run) -> list[Figure]:
         proxy = Proxy(run.place("streams"), upstream.url)
         with proxy.running():
             crowd = Crowd(address(proxy.base_url))
-            sizes = crowd.run(_watched(crowd, proxy, count, seconds))
+            with watched(proxy) as waits:
+                sizes = crowd.run(_watched(crowd, proxy, count, seconds))
             figures = _figures(crowd, direct.transit_ms, upstream, proxy, sizes)
             laws.check(proxy)
-    return figures
+    return [*figures, waits.figure(f"{count:,} streams")]
 
 
 async def _listen(crowd: Crowd, label: str, count: int, seconds: int) -> None:
@@ -90,5 +92,4 @@ def _figures(
             added50 <= P50_MS and added99 <= P99_MS,
         ),
         Figure(f"{what}: memory", f"≤ {RSS_MB:.0f} MB per relay", megabytes(sizes), relay <= RSS_MB),
-        stalls(proxy, f"{count:,} streams"),
     ]

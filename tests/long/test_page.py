@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 
 from tests.long.__main__ import RUNS
-from tests.long.figure import Figure, lateness, percentile, slope
+from tests.long.figure import Figure, percentile, slope
 from tests.long.page import PAGE, printed, renewed
 
 HELD = Figure("exit", "≤ 7 s", "6.1 s", held=True)
@@ -35,22 +33,6 @@ def test_percentiles_are_values_that_occurred() -> None:
     assert (percentile(values, 50), percentile(values, 99), percentile([7.0], 99)) == (50.0, 99.0, 7.0)
     with pytest.raises(ValueError, match="no values"):
         percentile([], 50)
-
-
-def test_late_ticks_are_told_as_far_as_the_histogram_knows() -> None:
-    ends = math.inf
-    assert lateness([(10, 7), (50, 9), (250, 9), (ends, 9)]) == (
-        "0 of 9 ticks later than 50 ms, none later than 50 ms",
-        True,
-    )
-    assert lateness([(10, 7), (50, 8), (250, 9), (ends, 9)]) == (
-        "1 of 9 ticks later than 50 ms, none later than 250 ms",
-        False,
-    )
-    assert lateness([(10, 7), (50, 8), (250, 8), (ends, 9)]) == (
-        "1 of 9 ticks later than 50 ms, some later than 250 ms",
-        False,
-    )
 
 
 def test_the_slope_is_that_of_the_line() -> None:
