@@ -25,7 +25,7 @@ test: $(DEV)/ready ## run the tests
 	$(DEV)/bin/python -m pytest -n auto -m "not stack" --ignore tests/stack --ignore tests/faults $(ARGS)
 faults: $(DEV)/ready ## run the fault suite and write its table into docs/faults.md
 	$(DEV)/bin/python -m pytest -n auto tests/faults --faults-page $(ARGS)
-fuzz: $(FUZZ)/ready ## 100,000 cases for each target, guided by coverage, on CPython 3.11 to 3.13; ARGS="sse --cases 5000"
+fuzz: $(FUZZ)/ready ## 100,000 cases for each target, guided by coverage, on CPython 3.11 to 3.13; ARGS="sse --cases 5000"; --write renews docs/fuzz.md
 	@$(FUZZ)/bin/python -m tests.fuzz $(ARGS)
 figures: $(DEV)/ready ## make the long runs and write their figures into docs/figures.md; ARGS="kills --quick"
 	$(DEV)/bin/python -m tests.long $(ARGS)

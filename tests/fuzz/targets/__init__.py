@@ -9,6 +9,7 @@ from typing import Protocol, cast
 NAMES = (
     "gate",
     "wire",
+    "http",
     "sse",
     "encodings",
     "anthropic",

@@ -37,6 +37,7 @@ TOKENS = (
 )
 RULES = Rules(allowed_hosts=allowed_hosts("127.0.0.1", ("proxy.test",)), max_body=1000)
 STATUSES = {400, 403, 405, 413, 414, 417, 426, 431, 501}
+"""What a port refuses with; 501, the only one above 500, says that a transfer coding is not understood."""
 
 
 def check(data: bytes) -> None:
