@@ -163,7 +163,12 @@ def test_c3_silence_before_the_headers_is_a_504(relayed: Relayed, begun: bytes) 
 def test_c3_an_upstream_that_takes_no_more_of_an_upload_is_a_504(relayed: Relayed) -> None:
     """The client sent all that it was let: it is not told that its body stopped arriving."""
     release = threading.Event()
-    relayed.upstream.early = lambda talk: (release.wait(20), talk.close())[1]
+
+    def early(talk: Talk) -> None:
+        release.wait(20)
+        talk.close()
+
+    relayed.upstream.early = early
     with relayed.connect() as connection:
         connection.send(b"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 400000000\r\n\r\n")
         connection.sock.settimeout(0.5)

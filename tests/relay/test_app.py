@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import gc
 import gzip
 import hashlib
 import os
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from proxy.gate import Message
+from proxy.ledger.changes import Change
+from proxy.relay.app import Relay
+from proxy.relay.capture import Capture
+from proxy.relay.finish import Finisher
+from proxy.relay.routes import Routes
+from proxy.relay.upload import Upload
+from proxy.relay.upstream import Client, Response
+from proxy.relay.upstream.answer import Answer, AnswerParser
+from proxy.relay.upstream.connection import Connection
+from proxy.relay.upstream.origin import Origin
+from proxy.serving.process import run
+from proxy.settings import shape as settings
+from tests.faults.failing import FailAt, Inside
+from tests.kit import raw
 from tests.kit.laws import API_KEY
 from tests.kit.process import wait
-from tests.kit.raw import get, post
+from tests.kit.raw import MESSAGES, get, post
+from tests.kit.upstream import DELTA, END, START, Script, Talk, Upstream, ok
 from tests.relay.conftest import Relayed
 
 
@@ -148,3 +170,125 @@ def test_a_refused_request_is_answered_in_the_callers_dialect_and_recorded(relay
         row = relayed.proxy.exchange(answer.request_id)
         assert (row["outcome"], row["status"]) == ("rejected", answer.status)
     assert relayed.upstream.seen == []
+
+
+class EverySecond:
+    """Answers the first request of each connection and resets it at the next."""
+
+    def __init__(self) -> None:
+        self._asked = Counter[int]()
+
+    def __call__(self, talk: Talk) -> None:
+        self._asked[talk.seen.connection] += 1
+        if self._asked[talk.seen.connection] == 1:
+            talk.answer(b"{}")
+        else:
+            talk.reset()
+
+
+def broken_off(talk: Talk) -> None:
+    talk.stream([START, DELTA], end=False)
+    talk.reset()
+
+
+def never_ended(talk: Talk) -> None:
+    talk.stream([START, DELTA], end=False)
+    talk.wait_closed()
+
+
+def nonsense(talk: Talk) -> None:
+    talk.send(b"nonsense\r\n\r\n")
+    talk.close()
+
+
+ENDS: dict[str, tuple[Script, bytes]] = {
+    "plain": (ok, MESSAGES),
+    "stream": (lambda talk: talk.stream([START, DELTA, END]), MESSAGES),
+    "upload": (ok, post("/v1/messages", b"a" * 300_000)),
+    "refused here": (ok, get("/", host="unknown.test")),
+    "reset": (lambda talk: talk.reset(), MESSAGES),
+    "dead connection": (EverySecond(), MESSAGES),
+    "no HTTP": (nonsense, MESSAGES),
+    "broken off": (broken_off, MESSAGES),
+    "left": (never_ended, MESSAGES),
+}
+
+
+def held() -> list[object]:
+    """What is in memory of requests, but for the idle connections."""
+    everything = [each for each in gc.get_objects() if isinstance(each, (Origin, *OF_REQUESTS))]
+    idle = [connection for each in everything if isinstance(each, Origin) for connection in each._idle]
+    kept = {id(part) for one in idle for part in (one, one._parser, one._parser._answer)}
+    return [each for each in everything if not isinstance(each, Origin) and id(each) not in kept]
+
+
+OF_REQUESTS = (Capture, Upload, Response, Answer, AnswerParser, Connection)
+
+
+@pytest.mark.parametrize(("script", "request_"), ENDS.values(), ids=ENDS)
+def test_of_a_request_that_is_over_nothing_waits_for_a_garbage_collection(
+    tmp_path: Path, script: Script, request_: bytes
+) -> None:
+    """I8: those who leave, break off or are refused cost no memory either."""
+    gc.collect()
+    gc.disable()
+    try:
+        with (
+            Upstream(script=script).running() as upstream,
+            Inside(tmp_path, upstream.url, FailAt()).running() as inside,
+        ):
+            for _ in range(5):
+                with raw.Connection(raw.address(inside.url)) as connection:
+                    connection.send(request_)
+                    assert connection.until(DELTA) if script is never_ended else connection.reply().status
+            wait(lambda: not held(), "what is held of requests to be let go")
+    finally:
+        gc.enable()
+
+
+class Busy:
+    """A recorder that asks every request for a pause."""
+
+    def put(
+        self,
+        work: Callable[[], Change | None],
+        held: int,
+        request_id: str | None = None,
+        shed: Callable[[], None] | None = None,
+    ) -> None:
+        """Takes nothing."""
+
+    def pace(self) -> float:
+        return 1.0
+
+
+@pytest.mark.parametrize(("room", "waits"), [(0, False), (1, True)], ids=["full", "not full"])
+def test_a_request_beyond_the_limit_does_not_wait_for_the_recorder(room: int, waits: bool) -> None:
+    """B11, compared with one for which there is room."""
+    answers: list[Message] = []
+
+    async def send(message: Message) -> None:
+        answers.append(message)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def ask() -> None:
+        relay = Relay(
+            routes=Routes(
+                {"default": settings.Endpoint(upstreams=("one",))}, {"one": settings.Upstream(url="http://127.0.0.1:1")}
+            ),
+            client=Client(asyncio.get_running_loop(), connect_timeout=5),
+            recorder=Busy(),
+            finish=Finisher(process="one", salt=b"", capture=settings.Capture(), read_failed=lambda: None),
+            limits=settings.Relay(max_requests=room),
+            capture=settings.Capture(),
+        )
+        scope = {"type": "http", "method": "GET", "raw_path": b"/", "query_string": b"", "headers": []}
+        async with asyncio.timeout(0.3):
+            await relay(scope, receive, send)
+
+    with pytest.raises(TimeoutError) if waits else contextlib.nullcontext():
+        run(ask())
+    told = [dict(answer["headers"])[b"x-proxy-error"] for answer in answers if "headers" in answer]
+    assert told == ([] if waits else [b"limit"])

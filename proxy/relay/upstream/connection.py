@@ -55,7 +55,8 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._parser = AnswerParser()
         self._answer: Answer | None = None
-        self._failure: NotRelayable | None = None
+        self._heard: bytes | None = None
+        """What came instead of HTTP; the error itself would hold this connection until a garbage collection."""
         self._waiter: asyncio.Future[None] | None = None
         self._offer: Offer | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -82,7 +83,7 @@ class Connection(asyncio.Protocol):
         try:
             self._parser.feed(data)
         except NotRelayable as failure:
-            self._failure = failure
+            self._heard = failure.heard
             self._transport.abort()
         else:
             if self._taken_at_once(answer):
@@ -101,7 +102,7 @@ class Connection(asyncio.Protocol):
             self._hear_out()
         self._parser.close()
         self.closed = True
-        self.reset = exc is not None and self._failure is None
+        self.reset = exc is not None and self._heard is None
         self._wake()
         self.resume_writing()
 
@@ -143,7 +144,7 @@ class Connection(asyncio.Protocol):
                 uploading = self._upload(head, body, chunked=chunked)
             while not answer.begun:
                 if self.failed:
-                    raise ConnectionLost(self._failure.heard if self._failure else None)
+                    raise ConnectionLost(self._heard)
                 await self.arrival()
         except BaseException:
             if uploading is not None:
@@ -215,7 +216,7 @@ class Connection(asyncio.Protocol):
     @property
     def failed(self) -> bool:
         """Whether nothing more can come."""
-        return self.closed or self._failure is not None
+        return self.closed or self._heard is not None
 
     def finish(self) -> None:
         """The present answer was taken whole: what comes from now on, nobody asked for."""
