@@ -42,6 +42,8 @@ dashboards: $(DEV)/ready ## write Grafana's dashboards
 	$(DEV)/bin/python -m dashboards $(ARGS)
 bench: $(DEV)/ready ## compare with nginx, LiteLLM and mitmproxy; ARGS=--write renews docs/performance.md
 	$(DEV)/bin/python -m benchmarks $(ARGS)
+bench-storage: $(DEV)/ready ## weigh an agent's session on disk and write docs/storage.md
+	$(DEV)/bin/python -m benchmarks.storage
 lock: ## pin all packages with hashes; run it with the oldest supported Python
 	$(PYTHON) -m venv $(CACHE)/lock && $(CACHE)/lock/bin/pip install --quiet --upgrade pip pip-tools
 	$(COMPILE) --output-file requirements.txt
@@ -54,4 +56,4 @@ clean: ## remove the environments
 	@$(PYTHON) -m venv --clear $*
 	@$*/bin/pip install --quiet --disable-pip-version-check --require-hashes \
 		--requirement $(if $(filter $(DEV),$*),requirements-dev.txt,$(if $(filter $(FUZZ),$*),requirements-fuzz.txt,requirements.txt)) && touch $@
-.PHONY: help run demo test faults fuzz figures chaos test-stack check docs dashboards bench lock clean
+.PHONY: help run demo test faults fuzz figures chaos test-stack check docs dashboards bench bench-storage lock clean

@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--share", type=float, default=1.0, help="of the requests: 0.1 for a quick look")
-    parser.add_argument("--only", default="", help="workloads, such as W1,W4")
+    parser.add_argument("--only", default="", help="workloads, such as W1,W4,once")
     parser.add_argument("--peers", default="", help="servers whose names contain one of these, such as nginx,proxy")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md and its plots")
     given = parser.parse_args(arguments)

@@ -7,10 +7,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import native, tls
+from benchmarks import native, once, tls
 from benchmarks.native import Seen
 from benchmarks.peers import KINDS, Kind, Peer, Upstream
 from benchmarks.processes import cpu_s
@@ -53,12 +53,18 @@ class Run:
     visits: dict[tuple[str, str], list[Visit]]
     idle_mb: dict[str, dict[str, float]]
     workloads: Sequence[Workload]
+    once: dict[str, float] = field(default_factory=dict)
+    """What `benchmarks.once` measured; empty when only some workloads were asked for."""
 
 
 def measure(
     rounds: int, share: float, only: Collection[str], among: Collection[str], progress: Callable[[str], None]
 ) -> Run:
-    """Measures all workloads, or those named, at all peers, or those of such names, with `share` of the requests."""
+    """Measures all workloads, or those named, at all peers, or those of such names, with `share` of the requests.
+
+    `once` in `only` names what is measured beside them.
+    """
+    beside = {} if only and "once" not in only else once.measured(LOAD_CORE, PEER_CORE, progress)
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {LOAD_CORE})
     visits: dict[tuple[str, str], list[Visit]] = {}
@@ -87,7 +93,7 @@ def measure(
                         progress(f"round {number + 1}/{rounds}  {workload.name:8}{kind.name}")
                         visit = _visit(visited, workload.scaled(kind.share), pid)
                         visits.setdefault((workload.name, kind.name), []).append(visit)
-    return Run(visits, idle, chosen)
+    return Run(visits, idle, chosen, beside)
 
 
 def _cast(chosen: Sequence[Workload], among: Collection[str]) -> Iterator[tuple[Kind, bool]]:

@@ -126,6 +126,16 @@ def visit(target: Otlp, *, stream: bool) -> tuple[float, float]:
     return EXCHANGES / elapsed, used * 1e6 / EXCHANGES
 
 
+def slowest() -> float:
+    """Exchanges per second with all signals, of plain calls or streams, whichever are fewer: medians of the rounds."""
+    collect_rarely()
+    with receiver() as url:
+        target = everything(url)
+        return min(
+            statistics.median(visit(target, stream=stream)[0] for _ in range(ROUNDS)) for stream in (False, True)
+        )
+
+
 def main() -> None:
     """Prints medians over the rounds."""
     print(f"{platform.machine()}, CPython {platform.python_version()}, {EXCHANGES} exchanges, {ROUNDS} rounds\n")

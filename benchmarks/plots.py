@@ -33,10 +33,12 @@ def write(run: Run, folder: Path) -> None:
 
 
 def drawn(title: str, panels: Mapping[str, Sequence[tuple[str, float]]]) -> str:
-    """An SVG document with one group of bars, name and value each, under the title of each panel."""
+    """An SVG document with one group of bars, name and value each, under the title of each panel that has any."""
     parts: list[str] = []
     y = _HEAD
     for name, bars in panels.items():
+        if not bars:
+            continue
         parts.append(f'<text class="title" x="0" y="{y + 14}">{escape(name)}</text>')
         y += _HEAD
         parts.extend(_bars(bars, y))

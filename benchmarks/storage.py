@@ -1,4 +1,4 @@
-"""`python -m benchmarks.storage`: what an agent's session takes on disk, in all, beside its bytes and beside zstd.
+"""`make bench-storage`: what an agent's session takes on disk, in all, beside its bytes and beside zstd.
 
 The ledger is written by the relay's own code and measured as a file, with every index, header and record in it.
 """
@@ -20,7 +20,7 @@ from proxy.ledger.folder import Folder
 from proxy.ledger.pieces.chains import LEVEL
 
 PAGE = Path(__file__).parent.parent / "docs" / "storage.md"
-REGION = re.compile(r"(<!-- made by `python -m benchmarks.storage` -->\n).*?(<!-- end -->)", re.DOTALL)
+REGION = re.compile(r"(<!-- made by `make bench-storage` -->\n).*?(<!-- end -->)", re.DOTALL)
 TURNS = 100
 CLIENTS = {
     "messages first (Claude Code)": {"messages_first": True},

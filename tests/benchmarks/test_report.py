@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks import report
@@ -17,9 +18,10 @@ def visit(cpu_us: dict[str, float], *, failed: str = "", load_share: float = 0.3
     return Visit(cpu_us, seen, {"relay": 51.0}, load_share, 0.5)
 
 
-def run(folder: Path, **visits: list[Visit]) -> Run:
+def run(folder: Path, *, workload: str = "W1", **visits: list[Visit]) -> Run:
     names = {"nginx": "nginx", "ours": PRODUCT, "litellm": "LiteLLM", "direct": "direct"}
-    return Run({("W1", names[key]): found for key, found in visits.items()}, {}, workloads(folder)[:1])
+    chosen = [each for each in workloads(folder) if each.name == workload]
+    return Run({(workload, names[key]): found for key, found in visits.items()}, {}, chosen)
 
 
 def test_ratios_are_medians_of_the_same_round(tmp_path: Path) -> None:
@@ -56,3 +58,19 @@ def test_targets_are_kept_missed_or_not_measured(tmp_path: Path) -> None:
     assert "| W1 relay CPU, everything on | ≤ 16 × | 17.0 × | **missed** |" in table
     assert "| W1 with the observer | ≤ 30 × | 17.1 × | kept |" in table
     assert "| W2 relay CPU, bare | ≤ 5 × | – | not measured |" in table
+
+
+def test_what_is_measured_once_stands_among_the_targets(tmp_path: Path) -> None:
+    once = {"observer_per_s": 1_999.0, "version_s": 0.081, "ready_s": 1.5, "held_back": 1.0}
+    table = report.targets(replace(run(tmp_path), once=once))
+    assert "| events held back until the next one, of 1,000 | ≤ 0 | 1 | **missed** |" in table
+    assert "| observer, all signals, exchanges/s | ≥ 2,000 | 1,999 | **missed** |" in table
+    assert "| `--version` | ≤ 0.3 s | 0.08 s | kept |" in table
+    assert "| ready after the start | ≤ 1.5 s | 1.50 s | kept |" in table
+
+
+def test_a_peer_that_is_asked_for_fewer_streams_says_how_many(tmp_path: Path) -> None:
+    paced = run(tmp_path, workload="W4", litellm=[visit({"server": 10.0})])
+    assert "| LiteLLM (10 streams only) | 10.0 |" in report.workload(paced, paced.workloads[0])
+    calls = run(tmp_path, litellm=[visit({"server": 10.0})])
+    assert "| LiteLLM (5% of the requests) | 10.0 |" in report.workload(calls, calls.workloads[0])
