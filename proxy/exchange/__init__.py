@@ -6,18 +6,12 @@ Plain data and arithmetic. Field names are the names used in the ledger, the JSO
 
 from __future__ import annotations
 
-from proxy.exchange.limits import LimitReading, WindowReading
-from proxy.exchange.parts import Attempt, Headers, Hop, Outcome, Usage, UsageSource
-from proxy.exchange.record import Exchange
-
-__all__ = [
-    "Attempt",
-    "Exchange",
-    "Headers",
-    "Hop",
-    "LimitReading",
-    "Outcome",
-    "Usage",
-    "UsageSource",
-    "WindowReading",
-]
+from proxy.exchange.limits import LimitReading as LimitReading
+from proxy.exchange.limits import WindowReading as WindowReading
+from proxy.exchange.parts import Attempt as Attempt
+from proxy.exchange.parts import Headers as Headers
+from proxy.exchange.parts import Hop as Hop
+from proxy.exchange.parts import Outcome as Outcome
+from proxy.exchange.parts import Usage as Usage
+from proxy.exchange.parts import UsageSource as UsageSource
+from proxy.exchange.record import Exchange as Exchange

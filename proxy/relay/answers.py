@@ -36,8 +36,9 @@ def error_headers(error: RelayError, body: bytes, request_id: str, *, keep_open:
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"x-proxy-request-id", request_id.encode()),
-        (b"x-proxy-error", error.error_type.encode()),
     ]
+    if error.error_type is not None:
+        headers.append((b"x-proxy-error", error.error_type.encode()))
     if error.status == 503:
         headers.append((b"retry-after", b"1"))
     if not keep_open:

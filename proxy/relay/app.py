@@ -22,7 +22,7 @@ from proxy.relay.attempts import tried
 from proxy.relay.capture import Capture, Copy, Drain
 from proxy.relay.download import MakeReader, Pushing, give_back
 from proxy.relay.errors import (
-    ClientGone,
+    ClientDisconnected,
     Internal,
     Rejected,
     RelayError,
@@ -99,8 +99,8 @@ class Relay:
 
     async def refuse(self, scope: Scope, receive: Receive, send: Send, rejection: Rejection) -> None:
         """Answers and records one request that the gate refused."""
-        error = Rejected(rejection.message, status=rejection.status, error_type=rejection.error_type)
-        await self._exchange(scope, receive, send, error)
+        rejected = Rejected(rejection.message, status=rejection.status, error_type=rejection.error_type)
+        await self._exchange(scope, receive, send, Internal() if rejection.error_type == "internal" else rejected)
 
     def end_late(self) -> None:
         """Ends every request that has passed its deadline."""
@@ -114,13 +114,13 @@ class Relay:
         for capture in tuple(self.open.values()):
             capture.abort(ShuttingDown())
 
-    async def _exchange(self, scope: Scope, receive: Receive, send: Send, refused: Rejected | None) -> None:
+    async def _exchange(self, scope: Scope, receive: Receive, send: Send, refused: RelayError | None) -> None:
         capture = self._accept(scope)
         self.open[capture.request_id] = capture
         pause = self._recorder.pace()
         opening = asyncio.get_running_loop().call_later(pause + OPEN_ROW_S, self._open_row, capture)
         try:
-            await self._outcome(capture, receive, send, refused, pause)
+            await self._serve(capture, receive, send, refused, pause)
         finally:
             opening.cancel()
             if capture.gone is None:
@@ -159,8 +159,8 @@ class Relay:
             started_ns=started_ns,
         )
 
-    async def _outcome(
-        self, capture: Capture, receive: Receive, send: Send, refused: Rejected | None, pause: float
+    async def _serve(
+        self, capture: Capture, receive: Receive, send: Send, refused: RelayError | None, pause: float
     ) -> None:
         """Relays or refuses after a pause, and turns whatever goes wrong into the request's error."""
         try:
@@ -214,7 +214,7 @@ class Relay:
         upload = Upload(capture, receive, self._limits, arrived)
         try:
             await upload.begin()
-            response = await self._request(capture, route, upload)
+            response = await self._response(capture, route, upload)
             try:
                 await give_back(capture, response, send, self._limits, self._reader, self._pushing)
             finally:
@@ -227,13 +227,13 @@ class Relay:
         """Sees the client leave in every phase after its upload; during it, the upload does."""
         while (await receive())["type"] != "http.disconnect":
             pass
-        gone = ClientGone("the client closed its connection before it had the whole answer.")
+        gone = ClientDisconnected("the client closed its connection before it had the whole answer.")
         if capture.endpoint is not None and capture.endpoint.on_disconnect == "drain":
             capture.leave(gone, self._drain)
         else:
             capture.abort(gone)
 
-    async def _request(self, capture: Capture, route: Route, upload: Upload) -> Response:
+    async def _response(self, capture: Capture, route: Route, upload: Upload) -> Response:
         """The upstream's answer; a reused connection that proves dead is replaced once, body permitting."""
         try:
             return await self._attempt(capture, route, upload, fresh=False)
@@ -274,7 +274,7 @@ class Relay:
 
         Returning with an unfinished answer makes the server close the connection without a last chunk.
         """
-        if capture.status is not None or isinstance(error, ClientGone):
+        if capture.status is not None or isinstance(error, ClientDisconnected):
             if error.error_type == "client_stalled":
                 _break(send)
             return

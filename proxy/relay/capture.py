@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 
 from proxy.exchange import Attempt, Headers
 from proxy.reading.redaction.redactor import Redactor
@@ -107,11 +107,30 @@ class Drain(NamedTuple):
     bytes: int = 1_000_000
 
 
-class Asked(NamedTuple):
-    """What a request says of itself."""
+class Said(TypedDict):
+    """What a request says of itself, as fields of the record."""
 
-    said: dict[str, Any]
-    """Fields of the record."""
+    session_id: str | None
+    agent_id: str | None
+    parent_agent_id: str | None
+    client: str | None
+    model: str | None
+    stream: bool | None
+    parameters: str | None
+    message_count: int | None
+    tool_count: int | None
+    image_count: int | None
+    retry_count: int | None
+    customer_data: str | None
+    workflow: str | None
+    parse_error: str | None
+    key: str | None
+
+
+class Asked(NamedTuple):
+    """What a request says of itself, and whose it is."""
+
+    said: Said
     account_uuid: str | None
 
 
@@ -163,7 +182,7 @@ class Capture:
     """It has lasted long enough for a row of its own before its end."""
     over: bool = False
     """The request is over; its whole record is with the recorder."""
-    told: bool = False
+    made: bool = False
     """Its whole record was made; noted by the recorder thread."""
     redactor: Redactor | None = None
     text: Headers | None = None

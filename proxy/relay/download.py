@@ -11,7 +11,7 @@ from proxy.ledger.chunks import MOST
 from proxy.reading import response as responses
 from proxy.relay import headers
 from proxy.relay.capture import Capture
-from proxy.relay.errors import ClientGone, RelayError, UpstreamTimeout
+from proxy.relay.errors import ClientDisconnected, RelayError, UpstreamTimeout
 from proxy.relay.upstream import Response
 from proxy.settings.shape import Relay as Limits
 
@@ -33,8 +33,8 @@ async def give_back(
 ) -> None:
     """Hands the answer to the client as it arrives; each chunk is sent first and looked at afterwards.
 
-    When the client has left and the upstream is drained, it is looked at only; then ClientGone is raised at its end.
-    Raises UpstreamTruncated when it ends early.
+    When the client has left and the upstream is drained, it is looked at only.
+    Raises UpstreamTruncated when it ends early, and ClientDisconnected at the end of what was drained.
     """
     capture.times.headers_ms = capture.now()
     capture.upstream_headers = response.headers
@@ -120,4 +120,4 @@ def _idle() -> RelayError:
 
 
 def _stalled() -> RelayError:
-    return ClientGone("the client stopped reading.", error_type="client_stalled")
+    return ClientDisconnected("the client stopped reading.", error_type="client_stalled")

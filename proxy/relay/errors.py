@@ -5,7 +5,7 @@ RelayError             carries outcome, status, error_type; answered in the call
 ├─ UpstreamUnreachable refused, DNS, TLS, connection lost before an answer → 502
 ├─ UpstreamTimeout     no answer in time → 504
 ├─ UpstreamTruncated   ended early; after the first byte the client's connection is broken too
-├─ ClientGone          nobody left to answer
+├─ ClientDisconnected  nobody left to answer
 ├─ ShuttingDown        the drain's time was up
 └─ Internal            an exception of ours → 500
 """
@@ -22,10 +22,11 @@ class RelayError(Exception):
 
     outcome: ClassVar[Outcome]
 
-    def __init__(self, message: str, *, status: int, error_type: str) -> None:
+    def __init__(self, message: str, *, status: int, error_type: str | None) -> None:
         super().__init__(message)
         self.status = status
         self.error_type = error_type
+        """None where the outcome says it all."""
 
     def bare(self) -> RelayError:
         """The same without where it was raised, which would hold the whole request until a garbage collection."""
@@ -71,13 +72,13 @@ class UpstreamTruncated(RelayError):
         super().__init__(message, status=502, error_type=error_type)
 
 
-class ClientGone(RelayError):
+class ClientDisconnected(RelayError):
     """The client left or stopped reading."""
 
     outcome = Outcome.CLIENT_DISCONNECTED
 
     def __init__(self, message: str, *, error_type: str | None = None) -> None:
-        super().__init__(message, status=499, error_type=error_type or "")
+        super().__init__(message, status=499, error_type=error_type)
 
 
 class ShuttingDown(RelayError):

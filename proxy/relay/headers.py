@@ -53,7 +53,10 @@ _NOT_RETURNED = HOP_BY_HOP | {b"x-proxy-request-id", b"x-proxy-error"}
 
 
 def forwarded(headers: RawHeaders) -> list[tuple[bytes, bytes]]:
-    """The client's fields as they go upstream; control fields `x-proxy-*`, `Host` and its address stay here."""
+    """The client's fields as they go upstream: without `Host`, control fields `x-proxy-*` and those of this hop.
+
+    Nor is the upstream told what proxies in front noted about the client, such as its address.
+    """
     names = tuple(map(NAME, headers))
     if b"cookie" in names:
         headers = _without_our_cookie(headers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypedDict
 
 from proxy.exchange import Outcome
 from proxy.reading.facts import ResponseFacts
@@ -12,11 +12,19 @@ BODILESS = (204, 304)
 """Answers without a body are whole without one: https://www.rfc-editor.org/rfc/rfc9112#section-6.3"""
 
 
-def outcome(capture: Capture, response: ResponseFacts) -> dict[str, Any]:
-    """As fields of the record: what we saw happen goes before what the answer says of itself."""
+class Ended(TypedDict):
+    """Fields of the record."""
+
+    outcome: Outcome
+    error_type: str | None
+    error_message: str | None
+
+
+def outcome(capture: Capture, response: ResponseFacts) -> Ended:
+    """What we saw happen goes before what the answer says of itself."""
     error = capture.error
     if error is not None:
-        return _ended(error.outcome, error.error_type or None, str(error))
+        return _ended(error.outcome, error.error_type, str(error))
     message = None if response.error_message is None or capture.unwanted else response.error_message
     if capture.status is not None and capture.status >= 400:
         return _ended(Outcome.UPSTREAM_ERROR, response.error_type or "other", message)
@@ -27,5 +35,5 @@ def outcome(capture: Capture, response: ResponseFacts) -> dict[str, Any]:
     return _ended(Outcome.OK, None, None)
 
 
-def _ended(outcome: Outcome, error_type: str | None, error_message: str | None) -> dict[str, Any]:
+def _ended(outcome: Outcome, error_type: str | None, error_message: str | None) -> Ended:
     return {"outcome": outcome, "error_type": error_type, "error_message": error_message}

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypedDict, TypeVar
 
 from proxy.exchange import Headers, Hop
 from proxy.ledger.changes import Body
@@ -152,7 +152,15 @@ def request_headers(capture: Capture) -> Headers:
     return capture.text
 
 
-def capture_reasons(bodies: Mapping[Hop, Body | Hop]) -> dict[str, Any]:
+class Reasons(TypedDict):
+    """Fields of the record."""
+
+    redacted: bool
+    request_capture: str | None
+    response_capture: str | None
+
+
+def capture_reasons(bodies: Mapping[Hop, Body | Hop]) -> Reasons:
     """Whether bodies are stored as they were on the wire, and why not."""
     sent, answer = bodies.get(Hop.CLIENT_REQUEST), bodies.get(Hop.UPSTREAM_RESPONSE) or bodies.get(Hop.CLIENT_RESPONSE)
     return {

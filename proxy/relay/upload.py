@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from proxy.gate import Receive
 from proxy.relay.capture import Capture
-from proxy.relay.errors import ClientGone, Rejected, RelayError, UpstreamTimeout
+from proxy.relay.errors import ClientDisconnected, Rejected, RelayError, UpstreamTimeout
 from proxy.settings.shape import Relay as Limits
 
 
@@ -22,7 +22,7 @@ class Upload:
         self._first = b""
 
     async def begin(self) -> None:
-        """Waits for the first body message; most bodies are complete with it. Raises ClientGone or Rejected."""
+        """Waits for the first body message; most bodies are complete with it. Raises ClientDisconnected or Rejected."""
         self._first = await self._next()
 
     @property
@@ -62,7 +62,7 @@ class Upload:
         message = await self._receive()
         _allow(capture, self._limits.header_timeout, header_timeout)
         if message["type"] == "http.disconnect":
-            raise ClientGone("the client left during its upload.", error_type="upload_aborted")
+            raise ClientDisconnected("the client left during its upload.", error_type="upload_aborted")
         body: bytes = message.get("body", b"")
         if body:
             capture.request.add(body)

@@ -26,7 +26,8 @@ from proxy.reading.redaction.spans import Masked
 from proxy.reading.request import request_facts
 from proxy.reading.turns import Turn
 from proxy.relay.app import Relay
-from proxy.relay.finish import Finisher, Parts
+from proxy.relay.finish import Finisher
+from proxy.relay.parts import Parts
 from proxy.relay.routes import Routes
 from proxy.relay.upstream import Client
 from proxy.serving.server import server

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.relay.attempts import tried
-from proxy.relay.errors import ClientGone, RelayError, UpstreamTimeout, UpstreamUnreachable
+from proxy.relay.errors import ClientDisconnected, RelayError, UpstreamTimeout, UpstreamUnreachable
 from proxy.relay.routes import Routes
 from proxy.relay.upstream import Connecting
 from proxy.settings.shape import Endpoint, Upstream
@@ -22,7 +22,7 @@ ROUTE = Routes(
         (UpstreamUnreachable("refused.", error_type="connect"), "connect", "refused."),
         (UpstreamUnreachable("lost.", error_type="reset", stale=True), "stale_connection", "lost."),
         (UpstreamTimeout("late.", error_type="header_timeout"), "header_timeout", "late."),
-        (ClientGone("gone."), None, None),
+        (ClientDisconnected("gone."), None, None),
         (None, None, None),
     ],
 )

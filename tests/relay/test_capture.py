@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy.relay.capture import Copy, Drain
-from proxy.relay.errors import ClientGone, ShuttingDown
+from proxy.relay.errors import ClientDisconnected, ShuttingDown
 from tests.relay.test_finish import captured
 
 
@@ -36,7 +36,7 @@ def test_large_bodies_are_hashed_as_they_pass() -> None:
 
 def test_a_drain_has_one_deadline_and_every_later_end_is_the_clients() -> None:
     """B8"""
-    capture, gone = captured(b"abc"), ClientGone("the client left.")
+    capture, gone = captured(b"abc"), ClientDisconnected("the client left.")
     capture.leave(gone, Drain(seconds=30, bytes=10))
     assert capture.deadline - perf_counter() == pytest.approx(30, abs=5)
     assert capture.most_read == 13
@@ -58,5 +58,5 @@ def test_a_client_that_leaves_after_the_last_byte_is_not_drained() -> None:
     """B7"""
     capture = captured(b"abc")
     capture.relayed = True
-    capture.leave(ClientGone("the client left."), Drain())
+    capture.leave(ClientDisconnected("the client left."), Drain())
     assert capture.gone is None

@@ -15,7 +15,7 @@ from proxy.ledger.chunks import MOST
 from proxy.reading.facts import ResponseFacts
 from proxy.relay import download
 from proxy.relay.capture import Capture, Drain
-from proxy.relay.errors import ClientGone
+from proxy.relay.errors import ClientDisconnected
 from proxy.settings.shape import Relay as Limits
 from tests.kit.process import wait
 from tests.kit.raw import MESSAGES, post
@@ -86,7 +86,7 @@ def test_a_client_that_does_not_take_the_last_piece_can_still_be_dropped() -> No
             if patient:
                 taken.set()
                 await capture.task
-            capture.abort(ClientGone("the client stopped reading.", error_type="client_stalled"))
+            capture.abort(ClientDisconnected("the client stopped reading.", error_type="client_stalled"))
             await asyncio.wait([capture.task], timeout=10)
             assert capture.task.cancelled() is not patient
 
@@ -104,7 +104,7 @@ class Streaming:
 
     async def read(self, offer: Callable[[bytes], bool]) -> bytes:
         if self.leaving is not None:
-            self.leaving.leave(ClientGone("the client left."), Drain())
+            self.leaving.leave(ClientDisconnected("the client left."), Drain())
         self.accepted.append(offer(b"abc"))
         self.ended = True
         return b"end" if self.accepted[0] else b"abcend"
@@ -126,7 +126,7 @@ def test_a_middle_piece_is_pushed_only_to_a_client_that_is_there_and_takes_it(ta
 
     response = Streaming(capture if left else None)
     passing = download.give_back(capture, response, send, Limits(), pushing=lambda _: push)  # type: ignore[arg-type]
-    with pytest.raises(ClientGone) if left else contextlib.nullcontext():
+    with pytest.raises(ClientDisconnected) if left else contextlib.nullcontext():
         asyncio.run(passing)
     assert (pushed, response.accepted) == (([b"abc"], [True]) if takes and not left else ([], [False]))
     assert b"".join([*pushed, *sent]) == (b"" if left else b"abcend")

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.exchange import Outcome
 from proxy.relay.errors import (
-    ClientGone,
+    ClientDisconnected,
     Internal,
     Rejected,
     RelayError,
@@ -24,7 +24,7 @@ from proxy.relay.errors import (
         (UpstreamUnreachable("no.", error_type="dns"), Outcome.UPSTREAM_UNREACHABLE, 502),
         (UpstreamTimeout("late.", error_type="idle_timeout"), Outcome.UPSTREAM_TIMEOUT, 504),
         (UpstreamTruncated("cut.", error_type="reset"), Outcome.TRUNCATED, 502),
-        (ClientGone("gone."), Outcome.CLIENT_DISCONNECTED, 499),
+        (ClientDisconnected("gone."), Outcome.CLIENT_DISCONNECTED, 499),
         (ShuttingDown(), Outcome.INTERRUPTED, 503),
         (Internal(), Outcome.PROXY_ERROR, 500),
     ],

@@ -10,7 +10,7 @@ from proxy.exchange import Attempt, Exchange, Hop, LimitReading, Outcome, Usage,
 from proxy.ledger.changes import Body
 from proxy.reading.response import reader
 from proxy.relay.capture import Capture, Copy, Times
-from proxy.relay.errors import ClientGone, RelayError, UpstreamTimeout
+from proxy.relay.errors import ClientDisconnected, RelayError, UpstreamTimeout
 from proxy.relay.finish import Finisher
 from proxy.settings.shape import Bodies, Endpoint
 from proxy.settings.shape import Capture as CaptureLimits
@@ -199,7 +199,7 @@ def test_a_callers_secret_is_masked_in_every_fact(relayed: Relayed) -> None:
     ("error", "outcome", "error_type"),
     [
         (UpstreamTimeout("late.", error_type="idle_timeout"), Outcome.UPSTREAM_TIMEOUT, "idle_timeout"),
-        (ClientGone("gone."), Outcome.CLIENT_DISCONNECTED, None),
+        (ClientDisconnected("gone."), Outcome.CLIENT_DISCONNECTED, None),
     ],
 )
 def test_what_we_saw_goes_before_what_the_answer_says(

@@ -6,7 +6,7 @@ import pytest
 
 from proxy.exchange import Outcome
 from proxy.reading.facts import ResponseFacts
-from proxy.relay.errors import ClientGone
+from proxy.relay.errors import ClientDisconnected
 from proxy.relay.outcome import outcome
 from tests.relay.test_finish import captured
 
@@ -30,5 +30,5 @@ def test_an_answer_says_how_its_request_ended(status: int, facts: ResponseFacts,
 
 def test_what_was_seen_goes_before_what_is_said() -> None:
     capture = captured()
-    capture.status, capture.error = 500, ClientGone("the client left.")
+    capture.status, capture.error = 500, ClientDisconnected("the client left.")
     assert outcome(capture, ResponseFacts())["outcome"] is Outcome.CLIENT_DISCONNECTED

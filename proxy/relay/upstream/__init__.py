@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from proxy.relay.upstream.client import Client, Connecting
-from proxy.relay.upstream.connection import Response
-
-__all__ = ["Client", "Connecting", "Response"]
+from proxy.relay.upstream.client import Client as Client
+from proxy.relay.upstream.client import Connecting as Connecting
+from proxy.relay.upstream.connection import Response as Response
