@@ -10,6 +10,7 @@ from tests.kit.crowd import Crowd
 from tests.kit.paced import Paced, paced, target
 from tests.kit.process import Proxy
 from tests.kit.raw import address
+from tests.long import deaf
 from tests.long.figure import Figure, Run, percentile, timed
 
 STREAMS = 200
@@ -21,7 +22,7 @@ def measure(run: Run) -> list[Figure]:
     """The end of a run with one and two workers, then the end of clients."""
     with paced() as upstream:
         drains = [_drain(run, upstream, workers) for workers in (1, 2)]
-        return [*drains, *_leaving(run, upstream)]
+        return [*drains, *_leaving(run, upstream), *deaf.measure(run)]
 
 
 def _drain(run: Run, upstream: Paced, workers: int) -> Figure:
