@@ -6,6 +6,7 @@ The checks are pure functions over the ASGI scope; what they refuse and why is r
 
 from __future__ import annotations
 
+import logging
 import re
 import string
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
@@ -14,9 +15,10 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
-Json = Any
-Scope = MutableMapping[str, Json]
-Message = MutableMapping[str, Json]
+log = logging.getLogger(__name__)
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -80,7 +82,11 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        rejection = check(scope, self._rules)
+        try:
+            rejection = check(scope, self._rules)
+        except Exception:
+            log.exception("the gate failed at a request")
+            rejection = Rejection(500, "internal", "an error inside the proxy; its log has the details.")
         if rejection is None:
             await self._app(scope, receive, send)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -29,7 +30,10 @@ from proxy.inspector.tokens import Sessions, SignInCode
 from proxy.ledger.errors import QueryTimeout
 from proxy.ledger.folder import Folder
 
+log = logging.getLogger(__name__)
+
 MAX_POST_BYTES = 16 * 1024
+"""Nothing that is posted is larger than a form."""
 _HEALTH = "health"
 
 Exposition = Callable[[str, bool], tuple[bytes, str]]
@@ -139,6 +143,7 @@ class Problems:
         return self._answer(request, exc.status_code, heading, ours)
 
     def _internal(self, request: Request, exc: Exception) -> Response:
+        log.error("the inspector failed at a request", exc_info=exc)
         answer = self._answer(request, 500, "Error", "The inspector failed at this; its log says more.")
         answer.headers.update(SECURITY_HEADERS)
         return answer

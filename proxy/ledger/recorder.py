@@ -146,7 +146,11 @@ class Recorder:
 
     def _look(self) -> None:
         """See, also while nothing comes, whether there is room for bodies: to know before the disk is full."""
-        before, self._short = self._short, self._low()
+        before = self._short
+        try:
+            self._short = self._low()
+        except Exception as error:
+            self._complain("disk_low", "the room on the disk cannot be told", error)
         if self._short is not before:
             _log.warning("bodies are %s", "not stored, the disk is nearly full" if self._short else "stored again")
 

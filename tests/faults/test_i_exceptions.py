@@ -1,0 +1,202 @@
+"""Row I13: each function of the product that a request passes fails in turn, in one running proxy."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from proxy.ledger.counters import read_all
+from proxy.ledger.folder import Folder
+from proxy.ledger.verify import verify
+from tests.end_to_end.signals import scraped
+from tests.kit import laws
+from tests.kit.process import Proxy, wait
+from tests.kit.raw import ask, get, post
+from tests.kit.upstream import Talk, Upstream
+
+Place = tuple[str, str]
+"""A module, and a function in it."""
+ANSWERING: tuple[Place, ...] = (
+    ("proxy.gate", "check"),
+    ("proxy.relay.routes", "Routes.find"),
+    ("proxy.relay.headers", "forwarded"),
+    ("proxy.relay.upload", "Upload.begin"),
+    ("proxy.relay.upstream", "Client.send"),
+    ("proxy.relay.download", "give_back"),
+)
+RECORDING: tuple[Place, ...] = (
+    ("proxy.relay.finish", "Finisher.opened"),
+    ("proxy.relay.finish", "Finisher.arrived"),
+    ("proxy.relay.finish", "Finisher.finished"),
+    ("proxy.reading.request", "request_facts"),
+    ("proxy.ledger.space", "Space.low"),
+)
+WRITING: tuple[Place, ...] = (
+    ("proxy.ledger.recorder", "Recorder._made"),
+    ("proxy.ledger.recorder", "make_ready"),
+    ("proxy.ledger.recorder", "write"),
+)
+SHOWING: dict[Place, str] = {
+    ("proxy.inspector.access", "Access.session"): "/requests",
+    ("proxy.inspector.listing", "Listing.page"): "/requests",
+    ("proxy.inspector.api", "Api.exchanges"): "/api/v1/exchanges",
+    ("proxy.inspector.app", "Probes.metrics"): "/metrics",
+}
+"""With a page that it makes."""
+
+HOOK = """
+import importlib.abc, importlib.util, os, sys
+
+PLACES, FOLDER = {places!r}, {folder!r}
+
+def breaking(works, name):
+    def call(*given, **named):
+        if os.path.exists(os.path.join(FOLDER, name)):
+            with open(os.path.join(FOLDER, "raised"), "a") as raised:
+                raised.write(name + "\\n")
+            raise RuntimeError("a fault of the test in " + name)
+        return works(*given, **named)
+    return call
+
+class Hook(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        paths = [path for module, path in PLACES if module == name]
+        if not paths:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        sys.meta_path.insert(0, self)
+        execute = spec.loader.exec_module
+        def exec_module(module):
+            execute(module)
+            for path in paths:
+                *owners, last = path.split(".")
+                owner = module
+                for part in owners:
+                    owner = getattr(owner, part)
+                setattr(owner, last, breaking(getattr(owner, last), path))
+        spec.loader.exec_module = exec_module
+        return spec
+
+sys.meta_path.insert(0, Hook())
+"""
+"""A `sitecustomize` that makes functions of the product fail while there is a file of their name."""
+
+
+@dataclass
+class Breakable:
+    """A proxy whose functions fail when they are told to."""
+
+    proxy: Proxy
+    hook: Path
+
+    @contextlib.contextmanager
+    def broken(self, place: Place) -> Iterator[None]:
+        """One of them fails while the block runs, and did."""
+        flag = self.hook / place[1]
+        flag.touch()
+        try:
+            yield
+        finally:
+            flag.unlink()
+        assert place[1] in (self.hook / "raised").read_text().splitlines()
+
+
+def script(talk: Talk) -> None:
+    """Takes its time with a POST, long enough for an open row."""
+    if talk.seen.line.startswith(b"POST"):
+        time.sleep(0.1)
+    talk.answer(b"{}")
+
+
+@pytest.fixture(scope="module")
+def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Breakable]:
+    folder = tmp_path_factory.mktemp("proxy")
+    hook = folder / "hook"
+    hook.mkdir()
+    places = [*ANSWERING, *RECORDING, *WRITING, *SHOWING]
+    (hook / "sitecustomize.py").write_text(HOOK.format(places=places, folder=str(hook)))
+    with Upstream(script=script).running() as upstream:
+        proxy = Proxy(folder, upstream.url, env={"PYTHONPATH": str(hook)})
+        with proxy.running():
+            yield Breakable(proxy, hook)
+
+
+@pytest.mark.parametrize("place", ANSWERING, ids=lambda place: place[1])
+def test_i13_an_exception_in_any_layer_is_answered_recorded_and_survived(breakable: Breakable, place: Place) -> None:
+    proxy = breakable.proxy
+    number = proxy.pid("relay")
+    with breakable.broken(place):
+        reply = ask(proxy.base_url, get("/v1/models"))
+    assert ask(proxy.base_url, get("/after")).status == 200
+    assert (reply.status, reply.value(b"x-proxy-error")) == (500, b"internal")
+    error = reply.json()["error"]
+    assert isinstance(error, dict)
+    assert error["message"].startswith("anthropic-proxy: ")
+    assert "fault of the test" not in str(error)
+    row = proxy.exchange(reply.request_id)
+    assert (row["status"], row["error_type"], row["outcome"]) == (500, "internal", "proxy_error")
+    assert proxy.pid("relay") == number
+    assert f"a fault of the test in {place[1]}" in proxy.said()
+    laws.check(proxy)
+
+
+@pytest.mark.parametrize("place", RECORDING, ids=lambda place: place[1])
+def test_i13_an_exception_while_recording_costs_no_answer_and_no_row(breakable: Breakable, place: Place) -> None:
+    proxy = breakable.proxy
+    with breakable.broken(place):
+        reply = ask(proxy.base_url, post("/v1/messages", b'{"model": "m"}'))
+        assert (reply.status, reply.body) == (200, b"{}")
+        proxy.exchange(reply.request_id)
+    after = ask(proxy.base_url, get("/after"))
+    assert proxy.exchange(after.request_id)["outcome"] == "ok"
+    laws.check(proxy)
+
+
+@pytest.mark.parametrize("place", SHOWING, ids=lambda place: place[1])
+def test_i13_an_exception_of_the_inspector_is_a_sentence_and_the_next_page_is_shown(
+    breakable: Breakable, place: Place
+) -> None:
+    proxy, path = breakable.proxy, SHOWING[place]
+    stranger = place[1] == "Access.session"
+    fields = {} if stranger else {"authorization": f"Bearer {proxy.token}"}
+    with breakable.broken(place):
+        failed = httpx.get(proxy.inspector_url + path, headers=fields, trust_env=False)
+    assert failed.status_code == 500
+    assert "The inspector failed at this; its log says more." in failed.text
+    assert f"a fault of the test in {place[1]}" in proxy.said()
+    with proxy.client() as client:
+        assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("place", WRITING, ids=lambda place: place[1])
+def test_i13_an_exception_of_the_recorder_thread_is_counted_and_ends_neither_it_nor_a_request(
+    breakable: Breakable, place: Place
+) -> None:
+    """What it cannot write, for no reason that it knows, is lost and told."""
+    proxy = breakable.proxy
+    before, told = lost(proxy), dropped(proxy)
+    with breakable.broken(place):
+        assert [ask(proxy.base_url, get(f"/lost-{number}")).status for number in range(3)] == [200] * 3
+        wait(lambda: lost(proxy) == before + 3, "the losses to be counted")
+    wait(lambda: dropped(proxy) >= told + 3, "the losses to be told")
+    reply = ask(proxy.base_url, get("/after"))
+    assert proxy.exchange(reply.request_id)["outcome"] == "ok"
+    assert verify(Folder(proxy.data)) == []
+
+
+def dropped(proxy: Proxy) -> float:
+    """What `/metrics` says is not kept."""
+    series = scraped(proxy.metrics(), health=True) | scraped(proxy.metrics())
+    return sum(value for (name, _), value in series.items() if name == "proxy_dropped_total")
+
+
+def lost(proxy: Proxy) -> int:
+    """Requests of which nothing is recorded but, at most, that they were."""
+    return sum(counted.values["records_lost"] for counted in read_all(Folder(proxy.data)).values())
