@@ -70,11 +70,6 @@ def save_first(conn: sqlite3.Connection, found: Mapping[str, Cost]) -> None:
     )
 
 
-def load(conn: sqlite3.Connection, request_id: str) -> Cost | None:
-    """The cost that counts; None when the exchange has no price."""
-    return load_many(conn, [request_id]).get(request_id)
-
-
 def load_many(conn: sqlite3.Connection, request_ids: Sequence[str]) -> dict[str, Cost]:
     """The costs that count, by request id; ids without a price are absent."""
     rows = conn.execute(
@@ -86,12 +81,6 @@ def load_many(conn: sqlite3.Connection, request_ids: Sequence[str]) -> dict[str,
         request_id: Cost(version, Decimal(total), tuple(_item(*item) for item in json.loads(items)), bool(partial))
         for request_id, version, total, items, partial in rows
     }
-
-
-def versions(conn: sqlite3.Connection, request_id: str) -> list[str]:
-    """Every price version there is a cost for."""
-    rows = conn.execute("SELECT price_version FROM costs WHERE request_id = ? ORDER BY price_version", (request_id,))
-    return [str(row[0]) for row in rows]
 
 
 def _packed(item: LineItem) -> list[str | int | None]:

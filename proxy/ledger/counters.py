@@ -1,4 +1,4 @@
-"""Counts that must be visible even while the ledger cannot be written: one small mapped file per relay process.
+"""Counts that must be visible even while the ledger cannot be written: a small mapped file per counting process.
 
 Monotonic but for the gauge. The file is allocated at once, because a sparse one dies of SIGBUS on the full disk
 it exists for. The observer adds the differences to the totals.
@@ -20,7 +20,7 @@ DROP_REASONS = ("disk_full", "queue_full", "too_large", "evicted", "ledger_error
 """Why something accepted is not, or not wholly, stored: one count per record concerned."""
 
 COUNTERS = (*DROP_REASONS, "records_lost", "read_errors", "auth_failures", "requests_paced")
-"""`records_lost`: records of which at most that they ended was kept (also counted under their reason).
+"""`records_lost`: of these, nothing is stored but, at most, that they ended; also counted under their reason.
 `requests_paced`: requests that had to wait for the recorder."""
 
 GAUGES = ("requests_open",)
@@ -49,7 +49,7 @@ class Histogram:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What one relay process has counted."""
+    """What one process has counted."""
 
     values: dict[str, int]
     """COUNTERS and GAUGES by name."""
@@ -116,7 +116,7 @@ class Counters:
 
 
 def read_all(folder: Folder) -> dict[str, Counted]:
-    """What every relay process has counted, by its start id; unreadable files are left out."""
+    """What every process has counted, by its start id; unreadable files are left out."""
     found = {}
     for path in sorted(folder.counters.glob("*.counters")):
         counted = _read(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from proxy.exchange import Outcome
 
@@ -38,6 +38,10 @@ class Filter:
     finish_reason: str | None = None
     request_id: str | None = None
     """Ours, the provider's request id or its message id."""
+
+    def until(self, now_ns: int) -> Filter:
+        """The same without what is accepted from now on: who goes through it would follow a busy proxy for ever."""
+        return replace(self, until_ns=min(self.until_ns or now_ns, now_ns))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from proxy.ledger.connect import insert
 
 FINISHED = "finished"
 """The exchange is over and will not change."""
+IS_FINISHED = f"kind = '{FINISHED}'"
+"""In SQL: not bound, because only so the index of these rows can be used."""
 
 
 class JournalRow(NamedTuple):
@@ -42,7 +44,7 @@ def after(conn: sqlite3.Connection, seq: int, limit: int) -> list[JournalRow]:
 def ahead(conn: sqlite3.Connection, seq: int, request_ids: Sequence[str]) -> set[str]:
     """Which of these exchanges a cursor at `seq` has not passed yet."""
     rows = conn.execute(
-        "SELECT request_id FROM journal WHERE kind = 'finished' AND seq > ?"
+        f"SELECT request_id FROM journal WHERE {IS_FINISHED} AND seq > ?"  # noqa: S608
         " AND request_id IN (SELECT value FROM json_each(?))",
         (seq, json.dumps(list(request_ids))),
     )
@@ -59,9 +61,3 @@ def seq_before(conn: sqlite3.Connection, since_ns: int) -> int:
     """Where a cursor must stand so that everything committed at or after `since_ns` is ahead of it."""
     row = conn.execute("SELECT min(seq) FROM journal WHERE commit_ns >= ?", (since_ns,)).fetchone()
     return head(conn) if row[0] is None else int(row[0]) - 1
-
-
-def pending(conn: sqlite3.Connection, seq: int) -> tuple[int, int | None]:
-    """How many rows are behind a cursor at `seq`, and the commit time of the oldest of them."""
-    count, oldest = conn.execute("SELECT count(*), min(commit_ns) FROM journal WHERE seq > ?", (seq,)).fetchone()
-    return int(count), oldest

@@ -1,4 +1,4 @@
-"""Which relay processes live: each holds a lock file for its life.
+"""Which processes live: each that writes or counts holds a lock file for its life.
 
 The exchanges that a dead process left open are closed here as `interrupted`.
 """
@@ -63,11 +63,6 @@ def hold(folder: Folder, process: str, patience: float = _PATIENCE) -> Hold:
 def alive(folder: Folder, process: str) -> bool:
     """Whether `process` holds its lock."""
     return taken(folder.lock(process))
-
-
-def living(folder: Folder) -> list[str]:
-    """The processes that hold a lock."""
-    return [path.stem for path in sorted(folder.locks.glob("*.lock")) if taken(path)]
 
 
 def close_interrupted(

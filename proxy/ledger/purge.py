@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from proxy.ledger import processes, retention, space
@@ -80,9 +80,7 @@ def purge(
     with _connected(folder) as conn, _counting(folder) as counters:
         removed = 0
         for where in wheres:
-            # Else a busy proxy would be followed for ever.
-            bounded = replace(where, until_ns=min(where.until_ns or now_ns, now_ns))
-            for number, unexported in _steps(conn, bounded):
+            for number, unexported in _steps(conn, where.until(now_ns)):
                 counters.add("evicted", unexported)
                 removed += number
                 progress(number)

@@ -47,15 +47,8 @@ class Retention(Protocol):
 class Trimmed:
     """What one step did."""
 
-    bodies: int = 0
-    """Bodies given up; what is known of them stays."""
-    rows: int = 0
-    """Exchanges removed with everything that belongs to them."""
     unexported: int = 0
-    """Of those, how many a signal had not yet exported: to be counted as `evicted`."""
-    journal_rows: int = 0
-    used_bytes: int = 0
-    """Size without free pages, after the step."""
+    """Exchanges removed that a signal had not yet exported: to be counted as `evicted`."""
     more: bool = False
     """Another step would do something."""
 
@@ -68,22 +61,22 @@ def trim(
     `signals` are the names of the cursors that are in use: the journal waits for them (None = for all).
     Raises sqlite3.Error, for instance when another writer holds the ledger for too long.
     """
-    dropped = _old_bodies(conn, now_ns - round(retention.bodies * 1e9))
+    done = _old_bodies(conn, now_ns - round(retention.bodies * 1e9))
     rows, unexported = _old_rows(conn, now_ns - round(retention.metadata * 1e9), signals)
     # What a body gives back is known when its pieces are gone.
     swept = remove_loose(conn)
     used = used_bytes(conn)
     if used > retention.max_bytes and not swept:
-        more_bodies = _old_bodies(conn, None, used - retention.max_bytes)
-        dropped += more_bodies
-        if not more_bodies:
+        dropped = _old_bodies(conn, None, used - retention.max_bytes)
+        done += dropped
+        if not dropped:
             more_rows, more_unexported = _old_rows(conn, None, signals)
             rows, unexported = rows + more_rows, unexported + more_unexported
     passed = _old_journal(conn, now_ns - JOURNAL_NS, signals)
     _old_dead_letters(conn, now_ns - round(retention.metadata * 1e9))
     vacuumed = give_back(conn)
-    more = bool(dropped or rows or swept or vacuumed) or passed == JOURNAL_PER_STEP
-    return Trimmed(dropped, rows, unexported, passed, used_bytes(conn), more)
+    more = bool(done or rows or swept or vacuumed) or passed == JOURNAL_PER_STEP
+    return Trimmed(unexported, more)
 
 
 def used_bytes(conn: sqlite3.Connection) -> int:
@@ -119,7 +112,7 @@ def remove(conn: sqlite3.Connection, ids: Sequence[str], signals: Collection[str
     passed = _passed_by_all(conn, signals)
     marks = ", ".join("?" * len(ids))
     entries = conn.execute(
-        f"SELECT seq, commit_ns FROM journal WHERE kind = 'finished' AND request_id IN ({marks})",  # noqa: S608
+        f"SELECT seq, commit_ns FROM journal WHERE {journal.IS_FINISHED} AND request_id IN ({marks})",  # noqa: S608
         ids,
     ).fetchall()
     references = conn.execute(

@@ -83,19 +83,19 @@ def _owned(conn: sqlite3.Connection, folder: Folder) -> _Found:
 
 def _recorded_once(conn: sqlite3.Connection) -> _Found:
     unlisted = (
-        "SELECT request_id FROM exchanges AS e WHERE outcome IS NOT NULL AND started_ns > ? AND NOT EXISTS"
-        " (SELECT 1 FROM journal AS j WHERE j.kind = 'finished' AND j.request_id = e.request_id)"
+        "SELECT request_id FROM exchanges AS e WHERE outcome IS NOT NULL AND started_ns > ? AND NOT EXISTS"  # noqa: S608
+        f" (SELECT 1 FROM journal AS j WHERE j.{journal.IS_FINISHED} AND j.request_id = e.request_id)"
     )
     for (request_id,) in conn.execute(unlisted, (_note(conn, REMOVED_NS),)):
         yield "L2", request_id, "finished, but not in the journal"
     repeated = (
-        "SELECT request_id, count(*) FROM journal WHERE kind = 'finished' GROUP BY request_id HAVING count(*) > 1"
+        f"SELECT request_id, count(*) FROM journal WHERE {journal.IS_FINISHED} GROUP BY request_id HAVING count(*) > 1"  # noqa: S608
     )
     for request_id, number in conn.execute(repeated):
         yield "L2", request_id, f"finished {number} times in the journal"
     unfounded = (
-        "SELECT j.request_id, e.request_id IS NULL FROM journal AS j LEFT JOIN exchanges AS e"
-        " ON e.request_id = j.request_id WHERE j.kind = 'finished' AND e.outcome IS NULL"
+        "SELECT j.request_id, e.request_id IS NULL FROM journal AS j LEFT JOIN exchanges AS e"  # noqa: S608
+        f" ON e.request_id = j.request_id WHERE j.{journal.IS_FINISHED} AND e.outcome IS NULL"
     )
     for request_id, missing in conn.execute(unfounded):
         yield "L2", request_id, "in the journal, but " + ("there is no such exchange" if missing else "still open")

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from proxy.ledger import costs, cursors, journal, queries
 from proxy.ledger.connect import transaction, writer
@@ -48,8 +48,7 @@ def reprice(folder: Folder, where: Filter, progress: Callable[[int], None] = lam
 
     Doing it again changes nothing. Raises LedgerError when the ledger cannot be written.
     """
-    now_ns = time.time_ns()
-    bounded = replace(where, until_ns=min(where.until_ns or now_ns, now_ns))
+    bounded = where.until(time.time_ns())
     prices = PriceTable()
     kinds: Counter[str] = Counter()
     last: str | None = ""

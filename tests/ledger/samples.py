@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from proxy.exchange import (
     Attempt,
@@ -32,6 +33,7 @@ from proxy.ledger.writing import prepare, write
 START_NS = 1_760_000_000_000_000_000
 SECOND_NS = 1_000_000_000
 DAY = 86_400.0
+PAGE = 4_096
 HEADERS: Headers = (("content-type", "application/json"), ("x-twice", "one"), ("x-twice", "two"))
 
 
@@ -130,6 +132,22 @@ def rows(folder: Folder, sql: str, *values: object) -> list[tuple[object, ...]]:
         return conn.execute(sql, values).fetchall()
 
 
+class Letter(NamedTuple):
+    """What one signal gave up."""
+
+    signal: str
+    seq: int
+    request_id: str
+    reason: str
+    detail: str | None
+
+
+def letters(conn: sqlite3.Connection) -> list[Letter]:
+    """What was given up, the latest first."""
+    found = conn.execute("SELECT signal, seq, request_id, reason, detail FROM dead_letters ORDER BY id DESC")
+    return [*map(Letter._make, found)]
+
+
 def alter(folder: Folder, *statements: str) -> None:
     """Change the file as another program would."""
     with closing(sqlite3.connect(folder.ledger)) as conn, conn:
@@ -174,3 +192,31 @@ def recording(
             yield Recording(recorder, counters)
         finally:
             recorder.stop(10)
+
+
+def enlarge(folder: Folder, size: int) -> None:
+    """Make the file larger by so many bytes that nobody looks at."""
+    alter(folder, "CREATE TABLE filler (x)", f"INSERT INTO filler VALUES (zeroblob({size}))")
+
+
+def pages_of(folder: Folder, name: str) -> list[int]:
+    """The numbers of the pages of a table or index: its root first, then those it points to where it is not a leaf."""
+    [(root,)] = rows(folder, "SELECT rootpage FROM sqlite_schema WHERE name = ?", name)
+    with folder.ledger.open("rb") as file:
+        file.seek((int(str(root)) - 1) * PAGE)
+        page = file.read(PAGE)
+    if page[0] not in (2, 5):
+        return [int(str(root))]
+    cells = [int.from_bytes(page[12 + 2 * n : 14 + 2 * n], "big") for n in range(int.from_bytes(page[3:5], "big"))]
+    children = [int.from_bytes(page[cell : cell + 4], "big") for cell in cells]
+    return [int(str(root)), *children, int.from_bytes(page[8:12], "big")]
+
+
+def flip(folder: Folder, pages: Iterable[int]) -> None:
+    """Damage pages of the file, or undo that: every bit of their headers is turned over."""
+    with folder.ledger.open("r+b") as file:
+        for page in pages:
+            file.seek((page - 1) * PAGE)
+            head = file.read(100)
+            file.seek((page - 1) * PAGE)
+            file.write(bytes(each ^ 0xFF for each in head))

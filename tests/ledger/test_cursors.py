@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from proxy.ledger import cursors, dead_letters
+from tests.ledger.samples import letters
 
 
 def test_name_never_switched_on_has_no_place(conn: sqlite3.Connection) -> None:
@@ -26,4 +27,4 @@ def test_going_back_forgets_the_dead_letters_ahead(conn: sqlite3.Connection) -> 
     for signal, seq in (("logs", 3), ("logs", 8), ("spans", 8)):
         dead_letters.add(conn, signal, seq, f"px_{seq}", "too_old")
     cursors.set(conn, "logs", 3)
-    assert [(letter.signal, letter.seq) for letter in dead_letters.page(conn)] == [("spans", 8), ("logs", 3)]
+    assert [(letter.signal, letter.seq) for letter in letters(conn)] == [("spans", 8), ("logs", 3)]

@@ -67,9 +67,3 @@ def test_place_before_a_time(conn: sqlite3.Connection, since_ns: int, seq: int) 
     _append(conn, 100, "a")
     _append(conn, 200, "b")
     assert journal.seq_before(conn, since_ns) == seq
-
-
-def test_pending_counts_what_is_ahead_and_since_when(conn: sqlite3.Connection) -> None:
-    _append(conn, 100, "a", "b", "c")
-    assert journal.pending(conn, 1) == (2, 101)
-    assert journal.pending(conn, 3) == (0, None)

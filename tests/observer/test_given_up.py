@@ -5,11 +5,12 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
-from proxy.ledger import cursors, dead_letters
+from proxy.ledger import cursors
 from proxy.ledger.connect import transaction, writer
 from proxy.ledger.journal import JournalRow
 from proxy.observer import given_up
 from proxy.observer.delivery.replies import Signal
+from tests.ledger.samples import letters
 from tests.observer.samples import ledger
 
 
@@ -17,7 +18,7 @@ def test_a_letter_is_written_and_counted_and_the_count_stays(tmp_path: Path) -> 
     with closing(writer(ledger(tmp_path).ledger)) as conn:
         with transaction(conn):
             given_up.note(conn, Signal.LOGS, JournalRow(4, 1, "finished", "px_4"), given_up.EXPORT_REJECTED, "why")
-        (letter,) = dead_letters.page(conn)
+        (letter,) = letters(conn)
         assert (letter.signal, letter.seq, letter.request_id, letter.reason, letter.detail) == (
             "logs",
             4,
@@ -27,7 +28,7 @@ def test_a_letter_is_written_and_counted_and_the_count_stays(tmp_path: Path) -> 
         )
         with transaction(conn):
             cursors.set(conn, "logs", 0)
-        assert dead_letters.page(conn) == []
+        assert letters(conn) == []
         assert given_up.counts(conn) == {"logs": {"export_rejected": 1}}
 
 

@@ -13,7 +13,7 @@ import pytest
 import zstandard
 
 from proxy.exchange import WindowReading
-from proxy.ledger import costs, cursors, dead_letters, meta
+from proxy.ledger import costs, cursors, meta
 from proxy.ledger.connect import writer
 from proxy.ledger.counters import Counters
 from proxy.ledger.folder import Folder
@@ -21,6 +21,7 @@ from proxy.names import metrics
 from proxy.names.metrics import Instrument
 from proxy.observer import given_up
 from proxy.observer.projector import Projector
+from tests.ledger.samples import letters
 from tests.observer.samples import START_NS, WINDOWS, exchange, ledger, refused, request_id, store
 
 
@@ -62,7 +63,7 @@ def test_everything_committed_is_projected_once(conn: sqlite3.Connection, folder
     assert total(one, metrics.REQUEST_COUNT) == 300
     assert total(one, metrics.COST) == Decimal("0.012072") * 300
     assert cursors.get(conn, "metrics") == 300
-    saved = costs.load(conn, request_id(300))
+    saved = costs.load_many(conn, [request_id(300)]).get(request_id(300))
     assert saved is not None
     assert (saved.total_usd, len(saved.items)) == (Decimal("0.012072"), 5)
 
@@ -116,7 +117,7 @@ def test_a_row_that_cannot_be_counted_is_given_up_alone(conn: sqlite3.Connection
     assert drain(one) == [request_id(number) for number in (1, 2, 4, 5)]
     assert total(one, metrics.REQUEST_COUNT) == 4
     assert cursors.get(conn, "metrics") == 5
-    assert [(each.signal, each.seq, each.reason) for each in dead_letters.page(conn)] == [("metrics", 3, "poison")]
+    assert [(each.signal, each.seq, each.reason) for each in letters(conn)] == [("metrics", 3, "poison")]
 
 
 def test_when_no_row_can_be_counted_the_rest_waits_for_a_better_program(
@@ -130,7 +131,7 @@ def test_when_no_row_can_be_counted_the_rest_waits_for_a_better_program(
         with pytest.raises(zstandard.ZstdError):
             drain(one)
         assert cursors.get(conn, "metrics") == 2 + given_up.MOST_IN_A_ROW
-    assert len(dead_letters.page(conn)) == given_up.MOST_IN_A_ROW
+    assert len(letters(conn)) == given_up.MOST_IN_A_ROW
     conn.execute("UPDATE chunks SET packed = ?", (good,))
     assert drain(one) == [request_id(number) for number in (13, 14, 15)]
     assert total(one, metrics.REQUEST_COUNT) == 5

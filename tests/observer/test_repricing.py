@@ -56,7 +56,10 @@ def folder(tmp_path: Path) -> Folder:
 
 def cost(folder: Folder, number: int) -> tuple[Cost | None, list[str]]:
     with closing(reader(folder.ledger)) as conn:
-        return costs.load(conn, request_id(number)), costs.versions(conn, request_id(number))
+        versions = conn.execute(
+            "SELECT price_version FROM costs WHERE request_id = ?", (request_id(number),)
+        ).fetchall()
+        return costs.load_many(conn, [request_id(number)]).get(request_id(number)), sorted(one for (one,) in versions)
 
 
 def test_a_new_price_counts_and_the_old_one_stays(folder: Folder) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.ledger import cursors, dead_letters, journal
+from proxy.ledger import cursors, journal
 from proxy.ledger.connect import reader, transaction, writer
 from proxy.ledger.folder import Folder
 from proxy.ledger.journal import JournalRow
@@ -23,6 +23,7 @@ from proxy.observer.given_up import Counts
 from proxy.observer.wire import Severity
 from proxy.settings.otlp import Exporter
 from tests.kit.process import wait
+from tests.ledger import samples
 from tests.observer.samples import (
     FAST,
     START_NS,
@@ -52,7 +53,7 @@ def done(folder: Folder, name: str = "logs") -> bool:
 
 def letters(folder: Folder) -> list[tuple[str, str, str]]:
     with closing(reader(folder.ledger)) as conn:
-        return [(each.signal, each.request_id, each.reason) for each in reversed(dead_letters.page(conn))]
+        return [(each.signal, each.request_id, each.reason) for each in reversed(samples.letters(conn))]
 
 
 def counts(folder: Folder) -> Counts:
