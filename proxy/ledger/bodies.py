@@ -35,6 +35,10 @@ class Packer:
         self.headers = headers.compressor()
         self.recent = Recent()
 
+    def forget(self) -> None:
+        """Another file was opened: the places of what was stored are places of the one before."""
+        self.recent = Recent()
+
     def remember(self, packed: Iterable[Packed]) -> None:
         """These bodies are stored and their transaction is committed."""
         for each in packed:
@@ -54,11 +58,13 @@ class Packed:
     """The whole, compressed; None until it is, and of a body in pieces."""
     recipe: Recipe | None = None
     """What it consists of; None of one that is stored whole."""
+    known: Recent | None = None
+    """What was known of the file that the recipe is for."""
 
     def make(self, packer: Packer) -> None:
-        """Compress or cut, once."""
-        if self.part is None and self.recipe is None:
-            self.recipe = packer.recent.recipe(self.whole)
+        """Compress or cut: once, or again for another file."""
+        if self.part is None and self.known is not packer.recent:
+            self.known, self.recipe = packer.recent, packer.recent.recipe(self.whole)
             if self.recipe is None:
                 self.part = chains.compressed(self.whole, packer.zstd)
 
@@ -109,6 +115,9 @@ def pack(body: Body) -> Packed:
 def make_new(conn: sqlite3.Connection, packed: Sequence[Packed], packer: Packer) -> None:
     """Compress or cut, ahead of the transaction, what is not stored already."""
     kept = {each.digest: each for each in packed if each.whole}
+    for each in packed:
+        if each.recipe is not None:
+            each.recipe.placed = []  # those of a commit that failed may be somebody else's by now
     for digest in _stored(conn, list(kept)):
         del kept[digest]
     for each in kept.values():

@@ -36,18 +36,19 @@ class Trouble(Enum):
     FULL = "disk_full"
     """No space: bodies go first, rows are tried again."""
     BROKEN = "ledger_error"
-    """I/O error, read-only, missing or damaged file: open it again, then the same again."""
+    """I/O error, read-only or missing file: open it again, then the same again."""
+    DAMAGED = "ledger_damaged"
+    """What is in the file is no ledger any more: store what it still takes, and tell."""
     POISON = "poison"
     """One record cannot be stored: find it and store the others."""
 
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BROKEN = {
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_CANTOPEN,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_NOLFS,
     sqlite3.SQLITE_PROTOCOL,
@@ -59,10 +60,12 @@ _BROKEN = {
 
 def trouble(error: Exception) -> Trouble:
     """Classify what a write raised; everything that is not the file's fault is the record's."""
-    # The sqlite3 module cannot decode an error text that quotes damaged bytes.
-    if isinstance(error, OSError | LedgerError | UnicodeDecodeError):
+    if isinstance(error, OSError | LedgerError):
         return Trouble.BROKEN
     primary = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    # The sqlite3 module cannot decode an error text that quotes damaged bytes.
+    if primary in _DAMAGED or isinstance(error, UnicodeDecodeError):
+        return Trouble.DAMAGED
     if primary in _BUSY:
         return Trouble.BUSY
     if primary == sqlite3.SQLITE_FULL:

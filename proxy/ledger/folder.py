@@ -1,4 +1,4 @@
-"""The data folder: the name of every file in it, and making it ready before anybody opens the ledger.
+"""The data folder: what its files are called, and making it ready before anybody opens the ledger.
 
 Everything in it is readable by its owner only, whatever the umask.
 """
@@ -16,15 +16,13 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from proxy.ledger import schema, space
-from proxy.ledger.errors import LedgerDamaged, LedgerRefused
+from proxy.ledger import damage, schema, space
+from proxy.ledger.errors import LedgerDamaged, LedgerRefused, Trouble, trouble
 from proxy.ledger.locks import taken
 
 _MAGIC = b"SQLite format 3\x00"
 _SALT = re.compile("[0-9a-f]{64}")
 _log = logging.getLogger(__name__)
-_SMALL = 64 * 1024 * 1024
-"""Files up to this size are checked page by page at start; larger ones would delay it."""
 
 
 class Folder:
@@ -39,6 +37,7 @@ class Folder:
         self.token = path / "token"
         self.salt = path / "salt"
         self.guard = path / "prepare.lock"
+        self.damaged = path / "damaged"
         self.reserve = path / "reserve"
 
     def lock(self, process: str) -> Path:
@@ -46,7 +45,7 @@ class Folder:
         return self.locks / f"{process}.lock"
 
     def counter(self, process: str) -> Path:
-        """The counter file of one relay process."""
+        """The counter file of one process."""
         return self.counters / f"{process}.counters"
 
     def set_aside(self) -> list[Path]:
@@ -62,13 +61,14 @@ def prepare(folder: Folder) -> Path | None:
     """
     with usable(folder):
         for path in (folder.path, folder.locks, folder.counters):
-            _make_private(path)
+            _make_private(path, ours=folder.ledger.exists())
         if space.full(folder):
             space.release(folder)
         if (kind := space.network_of(folder)) is not None:
             _log.warning("%s is on %s, where a ledger can be damaged: choose a local disk", folder.path, kind)
         with _guarded(folder):
-            return _prepare_ledger(folder, _salt(folder))
+            _prepare_salt(folder)
+            return _prepare_ledger(folder)
 
 
 @contextmanager
@@ -98,23 +98,25 @@ def write_private(path: Path, data: bytes) -> None:
         raise
 
 
-def _prepare_ledger(folder: Folder, salt: str) -> Path | None:
+def _prepare_ledger(folder: Folder) -> Path | None:
     try:
-        _open_or_create(folder, salt)
+        _open_or_create(folder)
     except LedgerDamaged as error:
         if any(taken(lock) for lock in folder.locks.glob("*.lock")):
             raise LedgerRefused(f"{error} and in use: stop what still runs on it, then start again") from error
         aside = _set_aside(folder)
         _log.error("%s: it was moved to %s and a new one begun", error, aside)
-        _open_or_create(folder, salt)
+        folder.damaged.unlink(missing_ok=True)
+        _open_or_create(folder)
         return aside
+    folder.damaged.unlink(missing_ok=True)
     return None
 
 
-def _make_private(path: Path) -> None:
+def _make_private(path: Path, *, ours: bool) -> None:
     made = not path.exists()
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if made or not any(path.iterdir()) or (path / "ledger.sqlite3").exists():
+    if made or ours or not any(path.iterdir()):
         path.chmod(0o700)
 
 
@@ -129,7 +131,7 @@ def _guarded(folder: Folder) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _salt(folder: Folder) -> str:
+def _prepare_salt(folder: Folder) -> None:
     if not folder.salt.exists():
         write_private(folder.salt, secrets.token_hex(32).encode())
     salt = folder.salt.read_text(encoding="ascii", errors="replace").strip()
@@ -137,10 +139,9 @@ def _salt(folder: Folder) -> str:
         raise LedgerRefused(
             f"the salt {folder.salt} is damaged: restore it, or delete it to have new fingerprints made"
         )
-    return salt
 
 
-def _open_or_create(folder: Folder, salt: str) -> None:
+def _open_or_create(folder: Folder) -> None:
     path = folder.ledger
     if not path.exists():
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
@@ -149,7 +150,7 @@ def _open_or_create(folder: Folder, salt: str) -> None:
     _judge_header(folder)
     try:
         with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as conn:
-            _judge_contents(conn, path)
+            _judge_contents(conn, folder)
             # SQLite gives -wal and -shm the mode of the file itself.
             for file in (path, *_companions(path)):
                 if file.exists():
@@ -159,15 +160,12 @@ def _open_or_create(folder: Folder, salt: str) -> None:
                 conn.execute("PRAGMA auto_vacuum=INCREMENTAL")
                 conn.execute("PRAGMA journal_mode=WAL")
             schema.migrate(conn, schema.scripts())
-            conn.executemany(
-                "INSERT OR IGNORE INTO ledger_meta (name, value) VALUES (?, ?)",
-                [("instance_id", secrets.token_hex(8)), ("salt", salt)],
+            conn.execute(
+                "INSERT OR IGNORE INTO ledger_meta (name, value) VALUES ('instance_id', ?)", (secrets.token_hex(8),)
             )
-    except UnicodeDecodeError as error:
-        # So does the sqlite3 module report an error whose text quotes damaged bytes.
-        raise LedgerDamaged(f"the ledger {path} is damaged (its schema is no text)") from error
-    except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            damage.attempt(conn)
+    except (UnicodeDecodeError, sqlite3.DatabaseError) as error:
+        if trouble(error) is Trouble.DAMAGED:
             raise LedgerDamaged(f"the ledger {path} is damaged ({error})") from error
         raise LedgerRefused(f"the ledger {path} cannot be opened ({error}): check its disk and permissions") from error
 
@@ -184,7 +182,8 @@ def _judge_header(folder: Folder) -> None:
     raise LedgerRefused(f"{folder.ledger} is not a ledger of anthropic-proxy: move it or choose another data folder")
 
 
-def _judge_contents(conn: sqlite3.Connection, path: Path) -> None:
+def _judge_contents(conn: sqlite3.Connection, folder: Folder) -> None:
+    path = folder.ledger
     tables = conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
     owner = conn.execute("PRAGMA application_id").fetchone()[0]
     if (tables and owner != schema.APPLICATION_ID) or schema.version(conn) < 0:
@@ -195,12 +194,10 @@ def _judge_contents(conn: sqlite3.Connection, path: Path) -> None:
             f"the ledger {path} was written by a newer anthropic-proxy (version {version}, this one knows {newest}): "
             "update, or choose another data folder"
         )
-    if path.stat().st_size <= _SMALL:
-        verdict = conn.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise LedgerDamaged(f"the ledger {path} is damaged ({' '.join(verdict.split())})")
-    elif conn.execute("PRAGMA page_count").fetchone()[0] == 0:
+    if path.stat().st_size and conn.execute("PRAGMA page_count").fetchone()[0] == 0:
         raise LedgerDamaged(f"the ledger {path} is damaged (it has no pages)")
+    if (found := damage.find(conn, folder)) is not None:
+        raise LedgerDamaged(f"the ledger {path} is damaged ({found})")
 
 
 def _set_aside(folder: Folder) -> Path:

@@ -49,12 +49,22 @@ class Making:
             less.reduced = True
         return less
 
-    def light(self, ready: Prepared) -> Prepared:
+    def light(self, ready: Prepared, reason: str = "disk_full") -> Prepared:
         """The same without bodies, for a full disk; a request body may come twice, so what ends is counted."""
         if not ready.has_bodies or isinstance(ready.change, Failed):
             return ready
-        self._counters.add("disk_full", int(ready.finishes))
-        return prepare(without_bodies(ready.change, "disk_full"), self._packer)
+        self._counters.add(reason, int(ready.finishes))
+        return prepare(without_bodies(ready.change, reason), self._packer)
+
+    def spared(self, refused: Prepared) -> Prepared | None:
+        """What to try where the ledger is damaged: bodies lie elsewhere than rows; None when nothing is left."""
+        if refused.has_bodies:
+            less = self.light(refused, "ledger_error")
+            less.reduced = True
+            return less
+        self._counters.add("ledger_error", int(refused.finishes and not refused.reduced))
+        self._counters.add("records_lost", int(refused.finishes))
+        return None
 
     def relieved(self, entry: Entry) -> Callable[[], Change | None] | None:
         """Runs work before its time: work that gives its change without the bodies; None when there is none.

@@ -1,4 +1,4 @@
-"""Facts about the ledger itself: one random identity and one salt, made with the file; notes kept by retention."""
+"""Facts about the ledger itself: a random identity, made with the file; notes kept by retention."""
 
 from __future__ import annotations
 
@@ -8,11 +8,6 @@ import sqlite3
 def instance_id(conn: sqlite3.Connection) -> str:
     """The random id of this ledger: `service.instance.id` of everything exported from it."""
     return get(conn, "instance_id") or ""
-
-
-def salt(conn: sqlite3.Connection) -> bytes:
-    """Secret input of the caller fingerprints, so that nobody can test a guessed key against them."""
-    return bytes.fromhex(get(conn, "salt") or "")
 
 
 def get(conn: sqlite3.Connection, name: str) -> str | None:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from proxy.ledger import damage
 from proxy.ledger.backlog import ROW_BYTES, Backlog, Entry
 from proxy.ledger.bodies import Packer
 from proxy.ledger.changes import Change
@@ -53,9 +54,11 @@ class Recorder:
         low: Callable[[], bool] = bool,
     ) -> None:
         """`low` tells whether the disk has no room for bodies; asked in the recorder thread only."""
+        self._folder = folder
         self._counters = counters
         self._clock_ns = clock_ns
-        self._ledger = Reopened(folder.ledger, lambda path: connect(path, _BUSY_MS))
+        self._connect = connect
+        self._ledger = Reopened(folder.ledger, self._opened)
         self._low = low
         self._short = False
         self._backlog = Backlog(counters, max_held)
@@ -64,6 +67,7 @@ class Recorder:
         self._packer = Packer()
         self._making = Making(process, counters, self._packer, clock_ns)
         self._trouble: Trouble | None = None
+        self._damaged = False
         self._troubled_since = 0.0
         self._deadline: float | None = None
         self._flushed = False
@@ -113,11 +117,15 @@ class Recorder:
     def degraded(self) -> list[str]:
         """What is wrong at the moment; empty when well.
 
-        `ledger_busy`, `disk_full`, `ledger_error`: nothing is written; `disk_low`: bodies are not stored;
-        `queue_full`: too much waits.
+        `ledger_busy`, `disk_full`, `ledger_error`: nothing is written; `ledger_damaged`: not everything can be, until
+        the next start; `disk_low`: bodies are not stored; `queue_full`: too much waits.
         """
         now = self._trouble
-        reasons = {"disk_low": self._short, "queue_full": self._backlog.pressed}
+        reasons = {
+            Trouble.DAMAGED.value: self._damaged,
+            "disk_low": self._short,
+            "queue_full": self._backlog.pressed,
+        }
         troubled = [] if now is None or self._brief else [now.value]
         return troubled + [reason for reason, holds in reasons.items() if holds]
 
@@ -144,8 +152,13 @@ class Recorder:
         finally:
             self._ledger.close()
 
+    def _opened(self, path: Path) -> sqlite3.Connection:
+        self._packer.forget()
+        return self._connect(path, _BUSY_MS)
+
     def _look(self) -> None:
-        """See, also while nothing comes, whether there is room for bodies: to know before the disk is full."""
+        """See, also while nothing comes, what others know of damage, and whether there is room for bodies."""
+        self._damaged = self._damaged or self._folder.damaged.exists()
         before = self._short
         try:
             self._short = self._low()
@@ -183,12 +196,15 @@ class Recorder:
                 self._commit(ready)
             except Exception as error:
                 kind = trouble(error)
-                self._complain(kind.value, "the ledger cannot be written", error)
+                if kind is Trouble.DAMAGED:
+                    self._damaged = damage.met(self._folder, error)
+                else:
+                    self._complain(kind.value, "the ledger cannot be written", error)
             else:
                 self._recovered(ready)
                 return
-            if kind is Trouble.POISON:
-                self._isolate(ready)
+            if kind in (Trouble.POISON, Trouble.DAMAGED):
+                self._isolate(ready, self._making.smaller if kind is Trouble.POISON else self._making.spared)
                 return
             if self._trouble is None:
                 self._troubled_since = time.monotonic()
@@ -222,15 +238,14 @@ class Recorder:
             self._logged.discard(self._trouble.value)
             self._trouble = None
 
-    def _isolate(self, ready: list[Prepared]) -> None:
-        """Find the record that spoils the group, store the others, and of it what can be stored."""
+    def _isolate(self, ready: list[Prepared], less_of: Callable[[Prepared], Prepared | None]) -> None:
+        """Find what cannot be stored, store the others of the group, and of it what can be."""
         if len(ready) > 1:
             half = len(ready) // 2
             self._store(ready[:half])
             self._store(ready[half:])
             return
-        less = self._making.smaller(ready[0])
-        if less is not None:
+        if (less := less_of(ready[0])) is not None:
             self._store([less])
 
     def _wait(self, pause: float) -> None:

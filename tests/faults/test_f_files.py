@@ -19,20 +19,21 @@ from pathlib import Path
 import pytest
 
 from benchmarks.processes import free_port
-from proxy.ledger import schema
-from proxy.ledger.connect import transaction, writer
+from proxy.ledger import damage, schema
+from proxy.ledger.connect import cut_log, transaction, writer
+from proxy.ledger.counters import read_all
 from proxy.ledger.errors import LedgerRefused
 from proxy.ledger.folder import Folder, prepare
 from proxy.ledger.space import network
 from proxy.ledger.verify import verify
 from tests.cli.commands import command
-from tests.faults.stored import Sized, answered, sized, stored_bodies
+from tests.faults.stored import Sized, answered, degraded, sized, stored_bodies
 from tests.kit import laws
 from tests.kit.conditions import injecting
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import Reply, ask, get
 from tests.kit.upstream import Upstream
-from tests.ledger.samples import finished, rows, store
+from tests.ledger.samples import enlarge, finished, flip, pages_of, rows, store
 from tests.ledger.test_space import MOUNTS
 from tests.processes.load import Load, Streams, open_streams
 from tests.processes.test_relay import alone
@@ -167,6 +168,51 @@ def ledger(folder: Path, number: int) -> Folder:
     prepare(made)
     store(made, *(finished(each) for each in range(number)))
     return made
+
+
+def test_f8_a_large_ledger_is_searched_where_it_is_written(tmp_path: Path, upstream: Upstream) -> None:
+    folder = ledger(tmp_path, 50)
+    enlarge(folder, damage.SMALL)
+    flip(folder, [*pages_of(folder, "exchanges"), *pages_of(folder, "journal")])
+    proxy = Proxy(tmp_path, upstream.url)
+    with proxy.running():
+        assert f"the ledger {folder.ledger} is damaged" in proxy.said()
+        assert "proxy_ledger_set_aside 1.0" in proxy.metrics()
+        assert answered(proxy, 5, 1_000)
+        proxy.finished(5)
+        laws.check(proxy)
+
+
+def test_f8_a_ledger_damaged_under_traffic_is_told_and_the_next_start_begins_anew(
+    tmp_path: Path, upstream: Upstream
+) -> None:
+    proxy, folder = Proxy(tmp_path, upstream.url), Folder(tmp_path / "data")
+    with proxy.running():
+        assert answered(proxy, 5, 1_000)
+        proxy.finished(5)
+        stored_then = proxy.rows("SELECT request_id FROM exchanges")
+        with closing(writer(folder.ledger)) as conn:
+            wait(lambda: cut_log(conn), "the log to be cut")
+        flip(folder, pages_of(folder, "journal_finished"))
+        wait(lambda: answered(proxy, 1, 1_000) and degraded(proxy.base_url) == ["ledger_damaged"], "it to be told")
+        assert answered(proxy, 10, 1_000)
+        asked = len(upstream.seen)
+        assert proxy.stop() == 0
+    [line] = [line for line in proxy.said().splitlines() if f"the ledger {folder.ledger} is damaged" in line]
+    assert "start the proxy again, which then moves it aside and begins a new one" in line
+    lost = sum(each.values["records_lost"] for each in read_all(folder).values())
+    assert lost == asked - len(rows(folder, "SELECT 1 FROM exchanges WHERE outcome IS NOT NULL"))
+    assert lost >= 10
+    with proxy.running():
+        [aside] = [path for path in folder.set_aside() if not path.name.endswith(("-wal", "-shm"))]
+        with closing(sqlite3.connect(aside)) as conn:
+            kept = conn.execute("SELECT request_id FROM exchanges").fetchall()
+        assert {each["request_id"] for each in stored_then} <= {each for (each,) in kept}
+        assert degraded(proxy.base_url) == []
+        assert answered(proxy, 3, 1_000)
+        proxy.finished(3)
+        wait(lambda: f'proxy_dropped_total{{reason="ledger_error"}} {lost}.0' in proxy.metrics(), "the count")
+        laws.check(proxy)
 
 
 def flipped(path: Path) -> None:

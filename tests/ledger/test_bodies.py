@@ -15,6 +15,7 @@ from proxy.exchange import Hop
 from proxy.ledger import bodies
 from proxy.ledger.bodies import Packer, StoredBody, pack
 from proxy.ledger.changes import Body, Opened
+from proxy.ledger.connect import transaction
 from proxy.ledger.folder import Folder
 from tests.ledger.samples import body, opened, request_id, rows, store
 
@@ -88,6 +89,30 @@ def test_next_turn_of_a_conversation_adds_only_what_is_new(conn: sqlite3.Connect
         assert _stored(conn, number, Hop.CLIENT_REQUEST).read() == conversation(turns)
     assert conn.execute("SELECT count(*) FROM pieces").fetchone() == (1 + 21 + 4,)
     assert conn.execute("SELECT count(*) FROM nodes").fetchone() == (1 + 21 + 4,)
+
+
+def test_places_of_a_commit_that_failed_are_not_built_on(folder: Folder, conn: sqlite3.Connection) -> None:
+    """Meanwhile another relay has stored the same request, and its numbers went to others."""
+    packer, theirs = Packer(), Packer()
+    whole = pack(body(conversation(5)))
+    with pytest.raises(ZeroDivisionError), transaction(conn):
+        _store(conn, packer, 1, whole)
+        raise ZeroDivisionError
+    with transaction(conn):
+        _store(conn, theirs, 2, pack(body(conversation(9, "of somebody else"))))
+    with transaction(conn):
+        _store(conn, theirs, 2, pack(body(conversation(5))))
+    with transaction(conn):
+        _store(conn, packer, 1, whole)
+    packer.remember([whole])
+    with transaction(conn):
+        _store(conn, packer, 1, pack(body(conversation(6))))
+    assert _stored(conn, 1, Hop.CLIENT_REQUEST).read() == conversation(6)
+
+
+def _store(conn: sqlite3.Connection, packer: Packer, number: int, packed: bodies.Packed) -> None:
+    bodies.make_new(conn, [packed], packer)
+    bodies.put(conn, {request_id(number): {Hop.CLIENT_REQUEST: packed}})
 
 
 def test_contents_are_all_that_is_stored(conn: sqlite3.Connection) -> None:

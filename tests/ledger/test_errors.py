@@ -10,6 +10,7 @@ import pytest
 from proxy.ledger.connect import transaction, writer
 from proxy.ledger.errors import Trouble, trouble
 from proxy.ledger.folder import Folder
+from tests.ledger.samples import flip, pages_of
 
 
 def _raised(conn: sqlite3.Connection, sql: str, *values: object) -> Trouble:
@@ -45,8 +46,14 @@ def test_file_that_cannot_be_opened_is_broken(folder: Folder) -> None:
     assert trouble(FileNotFoundError()) is Trouble.BROKEN
 
 
-def test_file_that_is_no_database_is_broken(folder: Folder) -> None:
+def test_file_that_is_no_database_is_damaged(folder: Folder) -> None:
     folder.ledger.write_bytes(b"no database" * 1000)
     with pytest.raises(sqlite3.DatabaseError) as raised:
         writer(folder.ledger)
-    assert trouble(raised.value) is Trouble.BROKEN
+    assert trouble(raised.value) is Trouble.DAMAGED
+
+
+def test_page_that_is_none_is_damage(folder: Folder) -> None:
+    flip(folder, pages_of(folder, "cursors"))
+    with closing(writer(folder.ledger)) as conn:
+        assert _raised(conn, "INSERT INTO cursors VALUES ('a', 1, 0)") is Trouble.DAMAGED

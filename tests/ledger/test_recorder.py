@@ -20,8 +20,8 @@ from proxy.exchange import Exchange, Hop, Outcome
 from proxy.ledger import bodies, processes
 from proxy.ledger.backlog import ROW_BYTES
 from proxy.ledger.changes import Arrived, Body, Change, Finished, Opened
-from proxy.ledger.connect import reader, writer
-from proxy.ledger.folder import Folder
+from proxy.ledger.connect import cut_log, reader, writer
+from proxy.ledger.folder import Folder, prepare
 from proxy.ledger.queries import Listed, chunks, detail, headers
 from proxy.ledger.verify import verify
 from tests.ledger.samples import (
@@ -30,12 +30,16 @@ from tests.ledger.samples import (
     body,
     closed,
     finished,
+    flip,
     opened,
+    pages_of,
     recording,
     request_id,
     rows,
+    store,
     wait,
 )
+from tests.ledger.test_bodies import conversation
 
 _ALL = "SELECT count(*) FROM exchanges WHERE outcome IS NOT NULL"
 
@@ -319,6 +323,62 @@ def test_ledger_that_goes_away_and_comes_back_loses_nothing(folder: Folder) -> N
         wait(lambda: held.recorder.degraded() == ["ledger_error"], "the recorder to notice")
         away.rename(folder.ledger)
         wait(lambda: _counted(folder) == 2, "the second record")
+    assert verify(folder) == []
+
+
+def test_a_damaged_ledger_takes_what_it_still_can_and_the_rest_is_counted(
+    folder: Folder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """F8: where bodies lie is damaged, then what every record needs; nothing is tried for ever"""
+    flip(folder, pages_of(folder, "bodies"))
+    with recording(folder) as held:
+        _put(held, Opened(opened(1)))
+        for number in (1, 2):
+            _put(held, finished(number))
+        wait(lambda: _counted(folder) == 2, "rows to be stored")
+        assert held.recorder.degraded() == ["ledger_damaged"]
+        assert (held.count("ledger_error"), held.count("records_lost"), held.count("poison")) == (2, 0, 0)
+        with closing(writer(folder.ledger)) as conn:
+            assert cut_log(conn)
+        flip(folder, pages_of(folder, "journal"))
+        for number in range(3, 33):
+            _put(held, finished(number))
+        _put(held, Opened(opened(33)))
+        assert held.recorder.stop(10)
+        assert (held.count("ledger_error"), held.count("records_lost"), held.count("poison")) == (32, 30, 0)
+    assert _found(folder, 1).exchange == replace(
+        closed(1), request_capture="ledger_error", response_capture="ledger_error"
+    )
+    assert _counted(folder) == 2
+    assert caplog.text.count(f"the ledger {folder.ledger} is damaged") == 1
+    assert prepare(folder) is not None
+    assert not folder.damaged.exists()
+
+
+def test_damage_that_another_process_met_is_told(folder: Folder) -> None:
+    with recording(folder) as held:
+        folder.damaged.touch()
+        _put(held, finished(1))
+        wait(lambda: held.recorder.degraded() == ["ledger_damaged"], "it to be noticed")
+    assert _counted(folder) == 1
+
+
+def test_what_was_stored_in_another_file_is_not_built_on(folder: Folder, tmp_path: Path) -> None:
+    """A file that takes the ledger's place has pieces of its own under the same numbers"""
+    other = Folder(tmp_path / "other")
+    prepare(other)
+    store(other, finished(50, content=conversation(9, "carol")))
+    with recording(folder) as held:
+        _put(held, finished(1, content=conversation(5, "bob")))
+        wait(lambda: _counted(folder) == 1, "the first turn")
+        with closing(writer(folder.ledger)) as conn:
+            assert cut_log(conn)
+        other.ledger.replace(folder.ledger)
+        for end in ("-wal", "-shm"):
+            folder.ledger.with_name(folder.ledger.name + end).unlink(missing_ok=True)
+        _put(held, finished(2, content=conversation(6, "bob")))
+        assert held.recorder.stop(10)
+    assert _content(folder, 2, Hop.CLIENT_REQUEST) == conversation(6, "bob")
     assert verify(folder) == []
 
 
