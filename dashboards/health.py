@@ -146,14 +146,14 @@ def _ledger() -> Section:
                 empty=NO_HEALTH,
             ),
             number(
-                "Refused Keys",
-                "Requests refused for a missing or wrong key. Many: a key expired, or someone tries.",
+                "Wrong Tokens",
+                "Wrong tokens and sign-in codes for the inspector. Many: a program has an old one, or someone guesses.",
                 health.AUTH_FAILURES,
                 empty=NO_HEALTH,
             ),
             number(
                 "Waited for Records",
-                "Requests that had to wait because records are made more slowly. Many: more relay workers are needed.",
+                "Requests that waited because records are made more slowly than requests come. Many: add workers.",
                 health.PACED,
                 empty=NO_HEALTH,
             ),

@@ -20,7 +20,7 @@ import pytest
 from proxy.gate import App, Receive, Scope, Send
 from proxy.serving.connections import Connection as Watched
 from proxy.serving.connections import Limits, Phase, Watch, phase
-from proxy.serving.process import address, connections, on_stop, run
+from proxy.serving.process import connections, on_stop, run
 from proxy.serving.server import Parser, Server, server
 from tests.kit.process import wait
 from tests.kit.raw import Connection, Reply
@@ -342,15 +342,6 @@ def test_the_longest_idle_connections_make_room(parser: Parser) -> None:
             assert late.reply().body == b"0 bytes"
         for client in clients:
             client.close()
-
-
-def test_addresses_are_written_as_urls_need_them() -> None:
-    with (
-        socket.create_server(("127.0.0.1", 0)) as four,
-        socket.create_server(("::1", 0), family=socket.AF_INET6) as six,
-    ):
-        assert address(four) == f"127.0.0.1:{four.getsockname()[1]}"
-        assert address(six) == f"[::1]:{six.getsockname()[1]}"
 
 
 def test_as_many_connections_are_allowed_as_files_may_be_opened_for() -> None:

@@ -19,7 +19,7 @@ LEDGER_SIZE = Signal("sum(proxy_ledger_size_bytes)", "bytes", "ledger")
 LEDGER_FREE = Signal("min(proxy_ledger_free_bytes)", "bytes", "free on its disk")
 
 READ_ERRORS = Signal(f"sum({increase('proxy_read_errors_total', '')})", "short", "unreadable bodies")
-AUTH_FAILURES = Signal(f"sum({increase('proxy_auth_failures_total', '')})", "short", "refused keys")
+AUTH_FAILURES = Signal(f"sum({increase('proxy_auth_failures_total', '')})", "short", "wrong tokens")
 PACED = Signal(f"sum({increase('proxy_requests_paced_total', '')})", "short", "requests that waited")
 _FOLDED = 'count({__name__=~"proxy_.+|gen_ai_.+",otel_metric_overflow="true"})'
 FOLDED_SERIES = Signal(zero_without(_FOLDED, "count(proxy_endpoint_info)"), "short", "folded series")

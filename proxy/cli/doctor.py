@@ -6,8 +6,9 @@ import socket
 import sqlite3
 import ssl
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import click
 from proxy.cli.options import settings_of, with_options
 from proxy.settings.addresses import of_url
 from proxy.settings.load import Loaded
+from proxy.settings.otlp import Otlp
 from proxy.settings.shape import Settings
 
 PARTS = ("uvicorn", "zttp", "uvloop", "httptools", "grpcio", "genai-prices")
@@ -115,7 +117,7 @@ def _ports(loaded: Loaded) -> Iterator[Finding]:
         yield _processes(processes, loaded.settings.relay.workers if "relay" in running else 0)
     for room in ("relay", "inspector"):
         if isinstance(running.get(room), str):
-            yield _connected(room, str(running[room]))
+            yield _connected(room, str(running[room]), "its log says more; start it again")
             continue
         try:
             with opening.open_port(room, loaded) as sock:
@@ -136,23 +138,40 @@ def _servers(settings: Settings) -> Iterator[Finding]:
     used = {name for endpoint in settings.endpoints.values() for name in endpoint.upstreams}
     for name, upstream in settings.upstreams.items():
         if name in used:
-            yield _connected(f"upstream {name}", upstream.url)
-    otlp = settings.telemetry.otlp
+            remedy = f"mend upstreams.{name}.url or the way there"
+            yield _connected(f"upstream {name}", upstream.url, remedy)
+    yield from _receivers(settings.telemetry.otlp)
+
+
+def _receivers(otlp: Otlp) -> Iterator[Finding]:
+    """Connections as the senders open them, with their certificates."""
+    from proxy.observer.delivery.sending import trust
+    from proxy.settings.certificates import refuse_unusable
+    from proxy.settings.errors import SettingsError
+
+    try:
+        refuse_unusable(otlp)
+    except SettingsError as error:
+        yield Finding(False, "telemetry", str(error))
+        return
     for signal, exporter in (("metrics", otlp.metrics), ("logs", otlp.logs), ("traces", otlp.traces)):
         if exporter is not None:
-            yield _connected(signal, exporter.endpoint)
+            remedy = "start the receiver, or mend OTEL_EXPORTER_OTLP_ENDPOINT and …_CERTIFICATE"
+            yield _connected(signal, exporter.endpoint, remedy, partial(trust, exporter))
 
 
-def _connected(about: str, url: str) -> Finding:
+def _connected(
+    about: str, url: str, remedy: str, trust: Callable[[], ssl.SSLContext] = ssl.create_default_context
+) -> Finding:
     """Whether a connection can be opened, TLS included; nothing is asked for."""
     address = of_url(url)
     if address is None:
-        return Finding(False, about, f"{url} names no host")
+        return Finding(False, about, f"{url} names no host; {remedy}")
     try:
         with socket.create_connection((address.host, address.port), timeout=_TIMEOUT_S) as sock:
             if url.startswith("https://"):
-                with ssl.create_default_context().wrap_socket(sock, server_hostname=address.host):
+                with trust().wrap_socket(sock, server_hostname=address.host):
                     pass
     except OSError as error:
-        return Finding(False, about, f"{url} cannot be reached: {error.strerror or error}")
+        return Finding(False, about, f"{url} cannot be reached ({error.strerror or error}); {remedy}")
     return Finding(True, about, f"{url} answers")

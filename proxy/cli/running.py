@@ -48,7 +48,7 @@ def observe(config: Path | None, **given: str | int | None) -> None:
 def demo(config: Path | None, open_page: bool, **given: str | int | None) -> None:
     """Everything against a built-in upstream with sample traffic: no key, no network, a data folder of its own."""
     from proxy.cli.sample import demo_settings
-    from proxy.supervisor.listening import url
+    from proxy.settings.addresses import url
 
     upstream = socket.create_server(("127.0.0.1", 0))
     loaded = demo_settings(settings_of(config or Path(os.devnull), given), url(upstream), own_data=bool(given["data"]))

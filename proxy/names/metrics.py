@@ -180,7 +180,10 @@ BUDGET_LIMIT = _gauge("proxy.budget.limit", "A budget; nothing sets budgets yet"
 
 REQUESTS_OPEN = _health("proxy.requests.open", Kind.GAUGE, "", "Requests being relayed now")
 REQUESTS_PACED = _health(
-    "proxy.requests.paced", Kind.COUNTER, "", "Requests that had to wait because records are made more slowly"
+    "proxy.requests.paced",
+    Kind.COUNTER,
+    "",
+    "Requests that had to wait because records are made more slowly than requests come",
 )
 LEDGER_SIZE = _health("proxy.ledger.size", Kind.GAUGE, "By", "Size of the ledger's files")
 LEDGER_FREE = _health("proxy.ledger.free", Kind.GAUGE, "By", "Free space on the ledger's disk")
@@ -191,7 +194,9 @@ DROPPED = _health("proxy.dropped", Kind.COUNTER, "", "What was not kept or not s
 READ_ERRORS = _health(
     "proxy.read.errors", Kind.COUNTER, "", "Bodies that could not be read, records that could not be wholly made"
 )
-AUTH_FAILURES = _health("proxy.auth.failures", Kind.COUNTER, "", "Requests refused for a missing or wrong key")
+AUTH_FAILURES = _health(
+    "proxy.auth.failures", Kind.COUNTER, "", "Wrong tokens and sign-in codes that were given to the inspector"
+)
 EXPORT_LAG = _health("proxy.export.lag_seconds", Kind.GAUGE, "", "Age of the oldest record not yet sent", SIGNAL)
 EXPORT_FAILURES = _health("proxy.export.failures", Kind.COUNTER, "", "Failed deliveries", SIGNAL)
 EXPORTER_UP = _health("proxy.exporter.up", Kind.GAUGE, "", "1 while the last delivery succeeded, else 0", SIGNAL)

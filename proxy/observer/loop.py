@@ -29,7 +29,7 @@ from proxy.observer.projector import Projector
 from proxy.observer.retaining import Kept, Retaining
 from proxy.observer.shared import Shared
 from proxy.observer.table import MOST_SERIES, Series
-from proxy.settings.otlp import Otlp
+from proxy.settings.otlp import TEMPORALITY, Otlp
 
 STOP_S = 4.0
 """How long stopping waits for what is on its way."""
@@ -77,7 +77,7 @@ class Observer:
         self._fold_s = fold_s
         self._patience_s = patience_s
         self._clock_ns = clock_ns
-        self._listeners: list[Listener] = []
+        self._listeners: list[tuple[Listener, Seldom]] = []
         self._exports = Exports()
         self._shared = Shared()
         self._hold: Hold | None = None
@@ -92,7 +92,7 @@ class Observer:
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` with the exchanges that were committed with their cost; from the observer's thread."""
-        self._listeners.append(listener)
+        self._listeners.append((listener, Seldom()))
 
     def start(self) -> None:
         """Take the lock and start all threads.
@@ -120,6 +120,8 @@ class Observer:
         _log.info("sent by OTLP: %s", ", ".join(signal.value for signal in senders) or "nothing, no endpoint is set")
         if self._exports.meter is not None:
             self._exports.meter.covered = self._look()[0]
+            if self._otlp.temporality_ignored:
+                _log.warning("%s=%s is ignored: metrics are always cumulative", TEMPORALITY, self._otlp.temporality)
         for sender in senders.values():
             sender.start()
 
@@ -226,8 +228,11 @@ class Observer:
         return projector.behind
 
     def _tell(self, projected: Sequence[Listed]) -> None:
-        for listener in self._listeners:
+        for listener, failing in self._listeners:
             try:
                 listener(projected)
             except Exception:
-                _log.exception("a listener failed")
+                if failing.now():
+                    _log.exception("a listener failed")
+            else:
+                failing.over()

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from proxy.gate import Gate, Receive, Rejection, Rules, Scope, Send, allowed_hosts
-from proxy.inspector.app import application
+from proxy.inspector.app import MAX_POST_BYTES, application
 from proxy.inspector.tokens import api_token
 from proxy.ledger.counters import Counters
 from proxy.ledger.folder import Folder, usable
@@ -19,14 +19,13 @@ from proxy.ledger.processes import hold
 from proxy.observer.loop import Observer
 from proxy.observer.terminal import printer
 from proxy.serving.connections import Limits
-from proxy.serving.process import address, collect_rarely, on_stop, run
+from proxy.serving.process import collect_rarely, on_stop, run
 from proxy.serving.server import server
+from proxy.settings.addresses import url
 from proxy.settings.shape import Settings
 
-MAX_POST_BYTES = 65_536
-"""Nothing that is posted to the inspector is larger than a form."""
 FORM_S = 30.0
-"""How long that may take to arrive."""
+"""How long a form may take to arrive."""
 LAST_PAGES_S = 2.0
 """How long pages under way may take once the process was told to stop."""
 NICE = 5
@@ -51,7 +50,7 @@ def run_observer(
     process = f"observer-{os.getpid():x}-{os.urandom(6).hex()}"
     with usable(folder):
         counters, held = Counters.create(folder, process), hold(folder, process)
-    pages = f"http://{address(sock)}/requests/"
+    pages = f"{url(sock)}/requests/"
     with held:
         observer = Observer(
             folder,

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import socket
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import NoReturn
@@ -130,12 +131,25 @@ async def _relay(
     running = Running(relay, readiness, listener, counters)
     on_stop(loop, lambda: _told(running), parent)
     collect_rarely()
-    ticking = asyncio.create_task(_tick(running))
-    draining = asyncio.create_task(_drain(running, settings.relay.prestop_seconds, settings.relay.drain_seconds))
-    await listener.serve(sockets=[sock])
-    for task in (ticking, draining):
-        task.cancel()
-    await client.close()
+    draining = _drain(running, settings.relay.prestop_seconds, settings.relay.drain_seconds)
+    try:
+        await beside(listener.serve(sockets=[sock]), _tick(running), draining)
+    finally:
+        await client.close()
+
+
+async def beside(serving: Coroutine[None, None, None], *others: Coroutine[None, None, None]) -> None:
+    """Runs the others for as long as the serving lasts; one of them that fails ends everything, as a group of errors.
+
+    Without them no request has a deadline and no drain an end.
+    """
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(other) for other in others]
+        try:
+            await serving
+        finally:
+            for task in tasks:
+                task.cancel()
 
 
 def _told(running: Running) -> None:

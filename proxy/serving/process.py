@@ -8,7 +8,6 @@ import gc
 import os
 import resource
 import signal
-import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -63,7 +62,7 @@ def connections(wanted: int) -> int:
     The limit is raised as far as it may be; each connection counts twice, for its upstream.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if resource.RLIM_INFINITY in (soft, hard) and soft == resource.RLIM_INFINITY:
+    if soft == resource.RLIM_INFINITY:
         return wanted
     needed = 2 * wanted + FILES_BESIDE_CONNECTIONS
     if soft < needed:
@@ -72,9 +71,3 @@ def connections(wanted: int) -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return max(1, min(wanted, (soft - FILES_BESIDE_CONNECTIONS) // 2))
-
-
-def address(sock: socket.socket) -> str:
-    """`host:port` of a listening socket, IPv6 in brackets."""
-    host, port = sock.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -62,6 +62,17 @@ def of_url(url: str) -> Address | None:
     return Address(parts.hostname, port) if known else None
 
 
+def bound(sock: socket.socket) -> Address:
+    """Where a socket listens, its port known."""
+    host, port = sock.getsockname()[:2]
+    return Address(str(host), int(port))
+
+
+def url(sock: socket.socket) -> str:
+    """The base URL that leads to a listening socket from this machine."""
+    return f"http://{bound(sock).reachable}"
+
+
 def leads_to(target: Address, listener: Address) -> bool:
     """Whether a connection to the target arrives at the listener. Looks names up only if the ports are equal."""
     if target.port != listener.port:

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Mapping
 from pathlib import Path
 
-from proxy.settings.errors import SettingsError
+from proxy.settings.errors import READABLE, SettingsError
 from proxy.settings.otlp import Exporter, Otlp, variable
 
 _NEEDLESS = "never"
@@ -37,7 +37,7 @@ def _refuse(signal: str, exporter: Exporter, environ: Mapping[str, str]) -> None
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password=_NEEDLESS)
     except ssl.SSLError as error:
-        problem = f"{key or certificate} holds no PEM key without password that fits {certificate}"
+        problem = f"{key or certificate} holds no PEM key without password that fits {certificate}; name one that does"
         raise SettingsError(problem, where=named) from error
 
 
@@ -46,7 +46,7 @@ def _expect_certificate(path: str, named: str | None) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
     except ssl.SSLError as error:
-        raise SettingsError(f"{path} holds no certificate in PEM", where=named) from error
+        raise SettingsError(f"{path} holds no certificate in PEM; name a file that does", where=named) from error
 
 
 def _read(path: str, named: str | None) -> None:
@@ -54,4 +54,4 @@ def _read(path: str, named: str | None) -> None:
         Path(path).read_bytes()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "no path"
-        raise SettingsError(f"{path} cannot be read ({why})", where=named) from error
+        raise SettingsError(f"{path} cannot be read ({why}); {READABLE}", where=named) from error

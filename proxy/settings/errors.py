@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+READABLE = "name a file that is there and that this user may read"
+"""What to do about one that cannot be read."""
+
 
 class SettingsError(Exception):
     """Exit code 2, one line, no traceback.

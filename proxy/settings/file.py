@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from proxy.settings.errors import SettingsError
+from proxy.settings.errors import READABLE, SettingsError
 from proxy.settings.keys import KeyPath
 
 DEFAULT_NAME = "anthropic-proxy.toml"
@@ -26,7 +26,7 @@ def read(path: Path, *, shown: Path) -> str:
             raise SettingsError("is larger than 256 KiB; name a settings file", where=str(shown))
         return data.decode()
     except OSError as error:
-        raise SettingsError(f"cannot be read: {error.strerror}", where=str(shown)) from error
+        raise SettingsError(f"cannot be read ({error.strerror}); {READABLE}", where=str(shown)) from error
     except UnicodeDecodeError as error:
         raise SettingsError("is not UTF-8 text; save it as UTF-8", where=str(shown)) from error
 

@@ -18,6 +18,7 @@ from proxy.settings.addresses import of_url
 from proxy.settings.errors import SettingsError
 
 METRIC_INTERVAL = "OTEL_METRIC_EXPORT_INTERVAL"
+TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
 HTTP = "http/protobuf"
 GRPC = "grpc"
 
@@ -27,6 +28,7 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]*")
 _LONGEST_ATTRIBUTE = 1024
 _GRPC_PORT = 4317
+_CUMULATIVE = "cumulative"
 _SAMPLERS = (
     "always_on",
     "always_off",
@@ -73,6 +75,13 @@ class Otlp(Struct, frozen=True, forbid_unknown_fields=True):
     sampler_ratio: float = 1.0
     disabled: bool = False
     """The SDK was switched off as a whole; then no signal has an exporter."""
+    temporality: str = _CUMULATIVE
+    """The preference for metrics; they are cumulative whatever it is."""
+
+    @property
+    def temporality_ignored(self) -> bool:
+        """Whether something else than what metrics are was asked for."""
+        return self.temporality.lower() != _CUMULATIVE
 
 
 def read_otlp(environ: Mapping[str, str]) -> Otlp:
@@ -93,6 +102,7 @@ def read_otlp(environ: Mapping[str, str]) -> Otlp:
         sampler=sampler,
         sampler_ratio=_number(environ, "OTEL_TRACES_SAMPLER_ARG", 1.0, most=1.0),
         disabled=disabled,
+        temporality=environ.get(TEMPORALITY, "").strip() or _CUMULATIVE,
     )
 
 
@@ -243,9 +253,6 @@ def _number(environ: Mapping[str, str], name: str, default: float, most: float =
 
 
 def _refuse_unbuilt(environ: Mapping[str, str]) -> None:
-    name = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
-    if environ.get(name, "").strip().lower() not in ("", "cumulative"):
-        raise SettingsError(f"{environ[name]!r} is not built yet; use cumulative", where=name)
     name = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
     if environ.get(name, "").strip().lower() not in ("", "false", "no_content"):
         raise SettingsError("message content in telemetry is not built yet; unset it", where=name)

@@ -10,10 +10,11 @@ from collections.abc import Callable
 
 from proxy.ledger.folder import Folder
 from proxy.ledger.processes import hold
+from proxy.settings.addresses import bound, url
 from proxy.settings.checks import refuse_loops
 from proxy.settings.load import Loaded
 from proxy.settings.shape import Settings
-from proxy.supervisor import family, listening, opening
+from proxy.supervisor import family, opening
 from proxy.supervisor.children import Children, Operator
 from proxy.supervisor.handover import HandOver
 from proxy.supervisor.roles import ROLES
@@ -30,11 +31,11 @@ def run_alone(role: str, loaded: Loaded, *, started: Callable[[Started], None]) 
     settings, folder = loaded.settings, Folder(loaded.settings.data)
     room = {"relay": "relay", "observer": "inspector"}[role]
     sock = opening.open_port(room, loaded)
-    refuse_loops(settings, [listening.bound(sock)])
+    refuse_loops(settings, [bound(sock)])
     opening.make_ready(folder, settings)
     if role == "observer":
         hold(folder, role).release()  # refused here, nothing is said or written of a run that will not be
-    addresses = {room: listening.url(sock)}
+    addresses = {room: url(sock)}
     code = None
     if role == "observer":
         addresses["token_file"] = opening.token_file(settings, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -17,7 +18,11 @@ STEADY_S = 60.0
 TELL_AGAIN_S = 1.0
 HURRY_S = 12.0
 """What a child has left after a second signal: enough to store what it knows."""
+HURRY_AGAIN_S = 0.5
+"""Between the two signals to a child whose turn comes after the operator's second one."""
 
+_MOST_DOUBLINGS = 20
+"""Of a pause; what fails for days must not make a number that no float holds."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -72,7 +77,8 @@ _Running = tuple[subprocess.Popen[bytes], _State]
 class Children:
     """Runs children until a signal comes; then stops them, turn by turn.
 
-    A child that ends is started again after `first_wait` seconds, doubled each time up to `longest_wait`.
+    A child that ends, or cannot be started, is started again after `first_wait` seconds, doubled each time up to
+    `longest_wait`.
     """
 
     def __init__(
@@ -123,33 +129,56 @@ class Children:
             return None
 
     def _start(self, state: _State, parent: int) -> None:
-        name, process = state.child.name, state.child.start(parent, state.starts)
+        try:
+            process = state.child.start(parent, state.starts)
+            self._await(state.child.name, process)
+        except (OSError, RuntimeError) as error:
+            self._put_off(state, f"cannot be started ({error})")
+            return
         state.process, state.started, state.due = process, time.monotonic(), None
         state.starts += 1
-        threading.Thread(target=lambda: self._events.put(_Ended(name, process.wait())), daemon=True).start()
+
+    def _await(self, name: str, process: subprocess.Popen[bytes]) -> None:
+        """Has the end of a process become an event. RuntimeError where no thread can be had; then it is ended."""
+        try:
+            threading.Thread(target=lambda: self._events.put(_Ended(name, process.wait())), daemon=True).start()
+        except RuntimeError:
+            process.kill()
+            process.wait()
+            raise
 
     def _plan(self, ended: _Ended) -> None:
         state = self._states[ended.name]
-        steady = time.monotonic() - state.started >= STEADY_S
-        state.failures = 1 if steady else state.failures + 1
-        wait = min(self._longest_wait, self._first_wait * 2 ** (state.failures - 1))
-        state.process, state.due = None, time.monotonic() + wait
-        self._operator.say(f"{ended.name} ended ({_how(ended.code)}); starting it again in {wait:g} s")
+        state.process = None
+        if time.monotonic() - state.started >= STEADY_S:
+            state.failures = 0
+        self._put_off(state, f"ended ({_how(ended.code)})")
         self._tell()
+
+    def _put_off(self, state: _State, why: str) -> None:
+        wait = min(self._longest_wait, self._first_wait * 2 ** min(state.failures, _MOST_DOUBLINGS))
+        state.failures += 1
+        state.due = time.monotonic() + wait
+        self._operator.say(f"{state.child.name} {why}; starting it again in {wait:g} s")
 
     def _stop(self, states: Sequence[_State]) -> None:
         """Returns when all have ended, told to, hurried or killed."""
         for process, state in _running(states):
             process.terminate()
             state.deadline = time.monotonic() + (HURRY_S if self._hurries else state.child.patience)
+        again = time.monotonic() + (HURRY_AGAIN_S if self._hurries else math.inf)
         while running := list(_running(states)):
-            match self._next(min(state.deadline for _, state in running)):
+            match self._next(min(again, *(state.deadline for _, state in running))):
                 case _Ended() as ended:
                     self._states[ended.name].process = None
                     self._clean = self._clean and ended.code in (0, -signal.SIGTERM)
                 case int():
                     self._hurry(running)
                 case None:
+                    if again <= time.monotonic():
+                        again = math.inf
+                        for process, _ in running:
+                            process.terminate()
                     self._kill_late(running)
 
     def _hurry(self, running: Sequence[_Running]) -> None:

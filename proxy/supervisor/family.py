@@ -80,6 +80,9 @@ def child(role: Role, settings: Settings) -> Child:
                 cwd=_HOME,
                 start_new_session=True,
             )
+        except BaseException:
+            os.close(tell)
+            raise
         finally:
             os.close(told)
         handover.give(tell, HandOver(settings, parent, listener, code, role.base_urls))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 
-from proxy.settings.addresses import Address, parse
+from proxy.settings.addresses import parse
 from proxy.settings.errors import SettingsError
 
 _BACKLOG = 2048
@@ -29,14 +29,3 @@ def listen(key: str, text: str, origin: str | None = None) -> socket.socket:
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, f"cannot be listened on ({error.strerror}); choose another")
         raise SettingsError(f"{key}: {address} {reason}", where=origin) from error
-
-
-def bound(sock: socket.socket) -> Address:
-    """Where the socket listens, its port known."""
-    host, port = sock.getsockname()[:2]
-    return Address(str(host), int(port))
-
-
-def url(sock: socket.socket) -> str:
-    """The base URL that leads to the socket from this machine."""
-    return f"http://{bound(sock).reachable}"

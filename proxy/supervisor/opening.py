@@ -6,6 +6,7 @@ import socket
 
 from proxy.inspector.tokens import TokenError, api_token
 from proxy.ledger.folder import Folder, prepare
+from proxy.settings.addresses import url
 from proxy.settings.errors import SettingsError
 from proxy.settings.load import Loaded
 from proxy.settings.shape import Settings
@@ -29,12 +30,12 @@ def make_ready(folder: Folder, settings: Settings) -> None:
 
 def base_urls(settings: Settings, relay: socket.socket) -> tuple[str, ...]:
     """The base URL of every endpoint, the shortest first."""
-    return tuple(sorted(listening.url(relay) + endpoint.path for endpoint in settings.endpoints.values()))
+    return tuple(sorted(url(relay) + endpoint.path for endpoint in settings.endpoints.values()))
 
 
 def sign_in(inspector: socket.socket, code: str) -> str:
     """The link that signs in once."""
-    return f"{listening.url(inspector)}/sign-in?code={code}"
+    return f"{url(inspector)}/sign-in?code={code}"
 
 
 def token_file(settings: Settings, folder: Folder) -> str:

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from proxy.ledger.folder import Folder
 from proxy.ledger.processes import hold
+from proxy.settings.addresses import bound, url
 from proxy.settings.checks import refuse_loops
 from proxy.settings.load import Loaded
-from proxy.supervisor import family, listening, opening
+from proxy.supervisor import family, opening
 from proxy.supervisor.children import Children, Operator
 from proxy.supervisor.run_file import RunFile
 from proxy.supervisor.started import Started
@@ -46,12 +47,12 @@ def supervise(loaded: Loaded, upstream: socket.socket | None, *, started: Callab
         relay = held.enter_context(opening.open_port("relay", loaded))
         inspector = held.enter_context(opening.open_port("inspector", loaded))
         ports = Ports(relay, inspector, upstream)
-        refuse_loops(settings, (listening.bound(relay), listening.bound(inspector)))
+        refuse_loops(settings, (bound(relay), bound(inspector)))
         opening.make_ready(folder, settings)
         held.enter_context(hold(folder, "supervisor", patience=1.0))
         code = secrets.token_urlsafe(16)
         urls = opening.base_urls(settings, relay)
-        addresses = {"relay": listening.url(relay), "inspector": listening.url(inspector)}
+        addresses = {"relay": url(relay), "inspector": url(inspector)}
         run_file = RunFile(folder, {**addresses, "token_file": opening.token_file(settings, folder)})
         held.callback(run_file.remove)
 

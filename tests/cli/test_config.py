@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from proxy.settings.errors import READABLE
 from tests.cli.commands import Done, command
 
 
@@ -46,7 +47,7 @@ def test_check_names_the_first_mistake(tmp_path: Path) -> None:
 def test_check_looks_at_the_files_of_certificates(tmp_path: Path) -> None:
     where = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://127.0.0.1:4318", "OTEL_EXPORTER_OTLP_CERTIFICATE": "ca.pem"}
     done = command(tmp_path, "config", "check", env=where)
-    sentence = "OTEL_EXPORTER_OTLP_CERTIFICATE: ca.pem cannot be read (No such file or directory)"
+    sentence = f"OTEL_EXPORTER_OTLP_CERTIFICATE: ca.pem cannot be read (No such file or directory); {READABLE}"
     assert done == Done(2, "", f"anthropic-proxy: {sentence}\n")
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 from proxy.cli.doctor import Finding, examine
 from proxy.settings.load import load
 from tests.cli.commands import command
+from tests.kit import certificates
 from tests.kit.conditions import MEGABYTE, filled, tmpfs
 from tests.kit.process import Proxy
+from tests.kit.upstream import Upstream
 
 
 @pytest.fixture
@@ -48,7 +51,37 @@ def test_what_cannot_be_reached_is_named_and_ends_with_1(tmp_path: Path, healthy
     env = {**healthy, "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "https://unknown.invalid:4318/v1/logs"}
     done = command(tmp_path, "doctor", env=env)
     assert done.code == 1
-    assert "FAIL logs       https://unknown.invalid:4318/v1/logs cannot be reached: " in done.out
+    assert "FAIL logs       https://unknown.invalid:4318/v1/logs cannot be reached (" in done.out
+    assert "; start the receiver, or mend OTEL_EXPORTER_OTLP_ENDPOINT" in done.out
+
+
+def test_a_receiver_is_judged_by_the_certificates_that_exports_are_sent_with(
+    tmp_path: Path, healthy: dict[str, str]
+) -> None:
+    """An authority of the company's own, and a receiver that wants to see whom it talks to."""
+    authority = certificates.authority(tmp_path)
+    context = certificates.server(tmp_path)
+    context.load_verify_locations(authority)
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # later ones refuse after the handshake
+    [own] = tmp_path.glob("server*.pem")
+    told = {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(authority)}
+    known = {
+        "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE": str(own),
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY": f"{own.with_suffix('.key')}",
+    }
+    with Upstream(context=context).running() as receiver:
+        env = {**healthy, "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": f"{receiver.url}/v1/logs"}
+        findings = [found(tmp_path, {**env, **more})["logs"] for more in ({}, told, {**told, **known})]
+    assert [finding.ok for finding in findings] == [False, False, True]
+    assert "certificate verify failed" in findings[0].text
+
+
+def test_a_certificate_that_exports_cannot_use_is_named(tmp_path: Path, healthy: dict[str, str]) -> None:
+    env = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://127.0.0.1:9", "OTEL_EXPORTER_OTLP_CERTIFICATE": "none.pem"}
+    findings = found(tmp_path, {**healthy, **env})
+    assert "none.pem cannot be read" in findings["telemetry"].text
+    assert not findings["telemetry"].ok
 
 
 def test_an_upstream_that_no_endpoint_uses_is_not_asked(tmp_path: Path, healthy: dict[str, str]) -> None:

@@ -41,6 +41,8 @@ AWAY_S = 3.0
 """How long the collector refuses, and again how long it hangs."""
 MOST_GROWTH = 40 << 20
 """Bytes of memory that nothing which is kept for later may add; generous, because interpreters breathe."""
+EVERYWHERE = {"ANTHROPIC_PROXY_INSPECTOR_LISTEN": "0.0.0.0:0", "ANTHROPIC_PROXY_INSPECTOR_ALLOWED_HOSTS": "localhost"}
+"""As in a container; links lead to what can be connected to."""
 Receiving = Callable[[], AbstractContextManager[Receiver | GrpcReceiver]]
 BAD = b'{"model": "refuse-me", "stream": true}'
 
@@ -177,7 +179,7 @@ def test_g6_no_request_and_no_record_is_large_however_large_bodies_and_names_are
     request = post(f"/v1/messages/{name[:5_000]}", body, headers)
     with Upstream().running() as upstream, receiver() as otlp:
         otlp.stop()
-        with telling(Proxy(tmp_path, upstream.url, env=to(otlp)), otlp) as proxy:
+        with telling(Proxy(tmp_path, upstream.url, env={**to(otlp), **EVERYWHERE}), otlp) as proxy:
             for _ in range(300):
                 assert ask(proxy.base_url, request).status == 200
             otlp.start()
@@ -186,7 +188,7 @@ def test_g6_no_request_and_no_record_is_large_however_large_bodies_and_names_are
             for record in otlp.logs():
                 assert record.ByteSize() < 20_000
                 attributes = values(record.attributes)
-                assert str(attributes["inspector_url"]).endswith(f"/requests/{attributes['request_id']}")
+                assert attributes["inspector_url"] == f"{proxy.inspector_url}/requests/{attributes['request_id']}"
             row = proxy.exchange(str(values(otlp.logs()[0].attributes)["request_id"]))
             assert (row["request_bytes"], len(row["path"])) == (len(body), 5_013)
 

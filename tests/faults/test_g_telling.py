@@ -22,7 +22,6 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 
 from proxy.names.metrics import INSTRUMENTS
 from proxy.observer.labels import MOST_KEYS
-from tests.cli.commands import command
 from tests.end_to_end import signals
 from tests.faults.exporting import assert_all_told, by_id, exporting, log_id, memory, telling, to
 from tests.kit import laws
@@ -231,10 +230,15 @@ def test_g9_counters_go_on_over_restarts_and_kills_and_are_cumulative(tmp_path: 
         assert kinds == {AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE}
 
 
-def test_g9_a_wish_for_deltas_is_refused_at_the_start(tmp_path: Path) -> None:
+def test_g9_a_wish_for_deltas_is_ignored_with_a_warning(tmp_path: Path) -> None:
+    """As the contract has it: a receiver of ours could not add them up."""
     variable = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
-    done = command(tmp_path, "config", "check", env={variable: "delta"})
-    assert (done.code, variable in done.err) == (2, True)
+    with receiver() as otlp, exporting(tmp_path, otlp, {variable: "delta"}) as proxy:
+        ask(proxy.base_url, MESSAGES)
+        assert_all_told(proxy, otlp, 1)
+        sums = [metric.sum.aggregation_temporality for metric in otlp.metrics() if metric.HasField("sum")]
+        assert set(sums) == {AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE}
+        assert f"{variable}=delta is ignored: metrics are always cumulative" in proxy.said()
 
 
 def test_g13_at_rest_nothing_is_told_of_oneself(told: Told) -> None:

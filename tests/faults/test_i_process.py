@@ -208,7 +208,7 @@ def _no_text(folder: Path) -> str:
 
 def _no_file(folder: Path) -> str:
     (folder / "anthropic-proxy.toml").mkdir()
-    return "anthropic-proxy.toml: cannot be read: Is a directory"
+    return "anthropic-proxy.toml: cannot be read (Is a directory)"
 
 
 def _wrong_value(folder: Path) -> str:

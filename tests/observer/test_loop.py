@@ -147,6 +147,25 @@ def test_listeners_hear_every_exchange_with_its_cost(tmp_path: Path) -> None:
     assert [each.cost and each.cost.total_usd for each in heard] == [Decimal("0.012072"), None]
 
 
+def test_a_listener_that_fails_each_time_is_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As where standard output is closed."""
+    folder = ledger(tmp_path)
+    heard: list[Listed] = []
+
+    def fail(_: Sequence[Listed]) -> None:
+        raise BrokenPipeError
+
+    running = observer(folder, Otlp())
+    running.listen(fail)
+    running.listen(heard.extend)
+    running.start()
+    for number in (1, 2, 3):
+        store(folder, [exchange(number)])
+        wait(lambda n=number: len(heard) == n, "a batch of its own")  # type: ignore[misc]
+    running.stop()
+    assert [record.message for record in caplog.records].count("a listener failed") == 1
+
+
 def test_the_scrape_shows_what_otlp_sends(tmp_path: Path) -> None:
     folder = ledger(tmp_path)
     with receiver() as one, observing(folder, otlp(one)) as running:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import signal
 import subprocess
@@ -11,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import pytest
 
+from proxy.processes.relay import beside
 from tests.kit import laws
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import MESSAGES, Connection, address, ask, get
@@ -80,3 +83,29 @@ def answers(proxy: Proxy, process: subprocess.Popen[bytes], room: str) -> bool:
     with contextlib.suppress(OSError, ValueError, KeyError, httpx.HTTPError):
         return httpx.get(proxy.run[room] + "/healthz", trust_env=False).status_code == 200
     return False
+
+
+def test_what_watches_over_requests_ends_with_the_serving() -> None:
+    over: list[str] = []
+
+    async def watch() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            over.append("watch")
+
+    async def serve() -> None:
+        await asyncio.sleep(0)
+        over.append("serving")
+
+    asyncio.run(beside(serve(), watch()))
+    assert over == ["serving", "watch"]
+
+
+def test_a_relay_whose_watch_over_requests_fails_does_not_go_on_without_deadlines() -> None:
+    async def fail() -> None:
+        raise ValueError("a watch of no use")
+
+    with pytest.raises(ExceptionGroup) as raised:
+        asyncio.run(beside(asyncio.Event().wait(), fail()))  # type: ignore[arg-type]
+    assert [str(error) for error in raised.value.exceptions] == ["a watch of no use"]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import socket
+
 import pytest
 
-from proxy.settings.addresses import Address, leads_to, of_url, parse
+from proxy.settings.addresses import Address, bound, leads_to, of_url, parse, url
 
 
 @pytest.mark.parametrize(
@@ -87,3 +89,17 @@ def test_a_target_leads_to_a_listener_of_the_same_place(target: str, listener: s
     assert here is not None
     assert there is not None
     assert leads_to(here, there) is same
+
+
+@pytest.mark.parametrize(
+    ("family", "host", "reached"),
+    [
+        (socket.AF_INET, "127.0.0.1", "127.0.0.1"),
+        (socket.AF_INET6, "::1", "[::1]"),
+        (socket.AF_INET, "0.0.0.0", "127.0.0.1"),
+        (socket.AF_INET6, "::", "[::1]"),
+    ],
+)
+def test_a_socket_is_reached_by_a_url_of_this_machine(family: socket.AddressFamily, host: str, reached: str) -> None:
+    with socket.create_server((host, 0), family=family) as sock:
+        assert url(sock) == f"http://{reached}:{bound(sock).port}"

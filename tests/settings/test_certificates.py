@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from proxy.settings.certificates import refuse_unusable
-from proxy.settings.errors import SettingsError
+from proxy.settings.errors import READABLE, SettingsError
 from proxy.settings.otlp import read_otlp
 
+UNFIT = "holds no PEM key without password that fits"
 CERTIFICATE, CLIENT, KEY = (
     f"OTEL_EXPORTER_OTLP_{name}" for name in ("CERTIFICATE", "CLIENT_CERTIFICATE", "CLIENT_KEY")
 )
@@ -48,18 +49,30 @@ def test_files_that_are_not_used_are_not_looked_at() -> None:
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({CERTIFICATE: "F/none"}, f"{CERTIFICATE}: F/none cannot be read (No such file or directory)"),
-        ({CERTIFICATE: "F/folder"}, f"{CERTIFICATE}: F/folder cannot be read (Is a directory)"),
-        ({CERTIFICATE: "F/\0"}, f"{CERTIFICATE}: F/\\x00 cannot be read (no path)"),
-        ({CERTIFICATE: "F/text"}, f"{CERTIFICATE}: F/text holds no certificate in PEM"),
-        ({CERTIFICATE: "F/empty"}, f"{CERTIFICATE}: F/empty holds no certificate in PEM"),
-        ({CERTIFICATE: "F/a.key"}, f"{CERTIFICATE}: F/a.key holds no certificate in PEM"),
-        ({CLIENT: "F/none"}, f"{CLIENT}: F/none cannot be read (No such file or directory)"),
-        ({CLIENT: "F/a.pem"}, f"{CLIENT}: F/a.pem holds no PEM key without password that fits F/a.pem"),
-        ({CLIENT: "F/a.pem", KEY: "F/none"}, f"{KEY}: F/none cannot be read (No such file or directory)"),
-        ({CLIENT: "F/a.pem", KEY: "F/text"}, f"{KEY}: F/text holds no PEM key without password that fits F/a.pem"),
-        ({CLIENT: "F/b.pem", KEY: "F/a.key"}, f"{KEY}: F/a.key holds no PEM key without password that fits F/b.pem"),
-        ({CLIENT: "F/b.pem", KEY: "F/b.key"}, f"{KEY}: F/b.key holds no PEM key without password that fits F/b.pem"),
+        ({CERTIFICATE: "F/none"}, f"{CERTIFICATE}: F/none cannot be read (No such file or directory); {READABLE}"),
+        ({CERTIFICATE: "F/folder"}, f"{CERTIFICATE}: F/folder cannot be read (Is a directory); {READABLE}"),
+        ({CERTIFICATE: "F/\0"}, f"{CERTIFICATE}: F/\\x00 cannot be read (no path); {READABLE}"),
+        ({CERTIFICATE: "F/text"}, f"{CERTIFICATE}: F/text holds no certificate in PEM; name a file that does"),
+        ({CERTIFICATE: "F/empty"}, f"{CERTIFICATE}: F/empty holds no certificate in PEM; name a file that does"),
+        ({CERTIFICATE: "F/a.key"}, f"{CERTIFICATE}: F/a.key holds no certificate in PEM; name a file that does"),
+        ({CLIENT: "F/none"}, f"{CLIENT}: F/none cannot be read (No such file or directory); {READABLE}"),
+        (
+            {CLIENT: "F/a.pem"},
+            f"{CLIENT}: F/a.pem {UNFIT} F/a.pem; name one that does",
+        ),
+        ({CLIENT: "F/a.pem", KEY: "F/none"}, f"{KEY}: F/none cannot be read (No such file or directory); {READABLE}"),
+        (
+            {CLIENT: "F/a.pem", KEY: "F/text"},
+            f"{KEY}: F/text {UNFIT} F/a.pem; name one that does",
+        ),
+        (
+            {CLIENT: "F/b.pem", KEY: "F/a.key"},
+            f"{KEY}: F/a.key {UNFIT} F/b.pem; name one that does",
+        ),
+        (
+            {CLIENT: "F/b.pem", KEY: "F/b.key"},
+            f"{KEY}: F/b.key {UNFIT} F/b.pem; name one that does",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_its_variable(

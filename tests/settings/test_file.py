@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.settings.errors import SettingsError
+from proxy.settings.errors import READABLE, SettingsError
 from proxy.settings.file import lines, parse, read
 
 SAMPLE = """\
@@ -73,7 +73,10 @@ def test_a_file_nested_too_deeply_is_a_mistake_and_no_crash() -> None:
     [
         (b"\xff\xfe", "x.toml: is not UTF-8 text; save it as UTF-8"),
         (b"#" * 300_000, "x.toml: is larger than 256 KiB; name a settings file"),
-        (None, "x.toml: cannot be read: No such file or directory"),
+        (
+            None,
+            f"x.toml: cannot be read (No such file or directory); {READABLE}",
+        ),
     ],
 )
 def test_a_file_that_cannot_be_used_is_named_with_the_reason(
@@ -89,5 +92,5 @@ def test_a_file_that_cannot_be_used_is_named_with_the_reason(
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
+    with pytest.raises(SettingsError, match=r"cannot be read \(Is a directory\)"):
         read(tmp_path, shown=tmp_path)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.settings.errors import SettingsError
+from proxy.settings.errors import READABLE, SettingsError
 from proxy.settings.keys import all_keys
 from proxy.settings.load import load
 from proxy.settings.shape import Settings
@@ -64,7 +64,7 @@ def test_paths_of_a_file_start_from_its_folder_and_those_of_a_flag_from_the_work
 def test_a_named_file_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as raised:
         load(config=Path("nowhere.toml"), environ={}, folder=tmp_path)
-    assert str(raised.value) == "nowhere.toml: cannot be read: No such file or directory"
+    assert str(raised.value) == f"nowhere.toml: cannot be read (No such file or directory); {READABLE}"
 
 
 @pytest.mark.parametrize("variable", ["ANTHROPIC_PROXY_RELAY_LISTEN", "OTEL_SERVICE_NAME"])

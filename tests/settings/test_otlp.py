@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.settings.errors import SettingsError
-from proxy.settings.otlp import Exporter, Otlp, read_metric_interval, read_otlp
+from proxy.settings.otlp import TEMPORALITY, Exporter, Otlp, read_metric_interval, read_otlp
 
 COLLECTOR = "OTEL_EXPORTER_OTLP_ENDPOINT"
 PROTOCOL = "OTEL_EXPORTER_OTLP_PROTOCOL"
@@ -154,11 +154,6 @@ def test_the_metric_interval_is_read_in_milliseconds() -> None:
         ("OTEL_METRICS_EXPORTER", "prometheus", "expected otlp or none, not 'prometheus'"),
         ("OTEL_TRACES_SAMPLER_ARG", "2", "expected a number from 0 to 1, not '2'"),
         (
-            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE",
-            "delta",
-            "'delta' is not built yet; use cumulative",
-        ),
-        (
             "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT",
             "true",
             "message content in telemetry is not built yet; unset it",
@@ -174,3 +169,10 @@ def test_what_cannot_be_followed_is_an_error_that_names_the_variable(variable: s
 def test_headers_are_masked_in_repr() -> None:
     """H22"""
     assert repr(Exporter("http://c", {"authorization": "canary"})) == "Exporter('http://c', headers=['authorization'])"
+
+
+@pytest.mark.parametrize(
+    ("value", "ignored"), [("delta", True), ("LowMemory", True), ("Cumulative", False), (" ", False)]
+)
+def test_a_wish_for_another_temporality_is_no_error_and_known_as_ignored(value: str, ignored: bool) -> None:
+    assert read_otlp({TEMPORALITY: value}).temporality_ignored is ignored

@@ -62,6 +62,10 @@ class Family:
     stopped: int = 0
     disk_full: bool = False
     """Who runs cannot be written down."""
+    refused: int = 0
+    """How many of the next starts the system refuses."""
+    threadless: int = 0
+    """After how many of the next starts it has no thread left."""
 
     def run(self, act: Callable[[], None], *, longest_wait: float = 30.0) -> int:
         """Runs the children while `act` acts in another thread and ends by sending signals to this process."""
@@ -88,6 +92,11 @@ class Family:
 
     def _starter(self, name: str) -> Callable[[int, int], subprocess.Popen[bytes]]:
         def start(parent: int, starts: int) -> subprocess.Popen[bytes]:
+            if self.refused:
+                self.refused -= 1
+                raise OSError(errno.EAGAIN, "no process left")
+            threading.stack_size(1 << 46 if self.threadless else 0)  # more than there is
+            self.threadless = max(0, self.threadless - 1)
             with (self.folder / name).open("ab") as output:
                 return subprocess.Popen(
                     [sys.executable, "-c", self.programs[name], str(parent), str(starts)],
@@ -194,6 +203,52 @@ def test_a_killed_child_is_replaced_while_its_sibling_lives_on(tmp_path: Path) -
     assert family.said == ["observer ended (SIGKILL); starting it again in 0.05 s"]
 
 
+def test_a_child_that_cannot_be_started_is_tried_again_while_its_siblings_live_on(tmp_path: Path) -> None:
+    family = Family(tmp_path, {"relay": FOR_EVER, "observer": FOR_EVER})
+
+    def act() -> None:
+        family.up("relay")
+        family.up("observer")
+        family.refused = 2
+        os.kill(family.pids["observer"][0], signal.SIGKILL)
+        family.up("observer", 2)
+        tell(signal.SIGTERM)
+
+    assert family.run(act) == 0
+    assert [len(family.pids[name]) for name in ("relay", "observer")] == [1, 2]
+    assert family.said == [
+        "observer ended (SIGKILL); starting it again in 0.05 s",
+        "observer cannot be started ([Errno 11] no process left); starting it again in 0.1 s",
+        "observer cannot be started ([Errno 11] no process left); starting it again in 0.2 s",
+    ]
+
+
+def test_starts_may_fail_for_days(tmp_path: Path) -> None:
+    """A pause doubled for each would be a number that no float holds."""
+    family = Family(tmp_path, {"relay": FOR_EVER}, refused=1_200)
+
+    def act() -> None:
+        family.up("relay")
+        tell(signal.SIGTERM)
+
+    assert family.run(act, longest_wait=0.0) == 0
+    assert len(family.said) == 1_200
+
+
+def test_a_child_that_nobody_could_wait_for_is_ended_and_started_again(tmp_path: Path) -> None:
+    """There was no thread left."""
+    family = Family(tmp_path, {"relay": FOR_EVER}, threadless=1)
+
+    def act() -> None:
+        wait(lambda: family.said, "the failed start to be told")
+        family.up("relay")
+        tell(signal.SIGTERM)
+
+    assert family.run(act) == 0
+    assert [line.partition(" (")[0] for line in family.said] == ["relay cannot be started"]
+    assert len(family.pids["relay"]) == 1
+
+
 def test_a_child_learns_how_often_it_was_started_before(tmp_path: Path) -> None:
     family = Family(tmp_path, {"relay": "import sys; print(sys.argv[2], 'up', flush=True)"})
 
@@ -240,6 +295,22 @@ def test_a_second_signal_tells_the_child_again(tmp_path: Path) -> None:
 
     assert family.run(act) == 0
     assert family.output("relay") == "up\ntold\ntold\n"
+
+
+def test_children_whose_turn_comes_after_a_second_signal_are_told_twice(tmp_path: Path) -> None:
+    """I2: whoever drains must know that nobody waits for that."""
+    family = Family(tmp_path, {"traffic": TOLD_TWICE, "relay": TOLD_TWICE}, turns={"traffic": 0, "relay": 1})
+
+    def act() -> None:
+        for name in family.programs:
+            family.up(name)
+        tell(signal.SIGTERM)
+        wait(lambda: "told" in family.output("traffic"), "the first signal to arrive")
+        tell(signal.SIGTERM)
+
+    assert family.run(act) == 0
+    assert family.output("relay") == "up\ntold\ntold\n"
+    assert family.said == []
 
 
 def test_a_third_signal_kills(tmp_path: Path) -> None:

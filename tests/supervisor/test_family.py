@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
+
+import pytest
 
 from proxy.settings.shape import Relay, Settings
 from proxy.supervisor import family
@@ -35,3 +38,15 @@ def test_traffic_ends_first_then_relays_then_their_upstream_and_the_observer_las
     by_turn = [role.name for role in sorted(table, key=lambda role: role.turn)]
     assert by_turn == ["traffic", "relay-1", "relay-2", "upstream", "observer"]
     assert {role.role for role in table} == ROLES.keys()
+
+
+def test_a_start_that_fails_leaves_no_descriptor_open() -> None:
+    """It is tried again and again."""
+    with socket.socket() as closed:
+        number = closed.fileno()
+    child = family.child(family.observer(closed, "code", ()), settings(1))
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(ValueError, match="fds_to_keep"):
+            child.start(number, 0)
+    assert len(os.listdir("/proc/self/fd")) == before

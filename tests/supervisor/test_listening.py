@@ -4,8 +4,9 @@ import socket
 
 import pytest
 
+from proxy.settings.addresses import bound, url
 from proxy.settings.errors import SettingsError
-from proxy.supervisor.listening import bound, listen, url
+from proxy.supervisor.listening import listen
 
 
 def test_port_0_takes_a_free_port_and_says_which() -> None:
@@ -34,13 +35,3 @@ def test_an_address_that_is_not_ours_is_named(text: str, reason: str) -> None:
     with pytest.raises(SettingsError) as raised:
         listen("inspector.listen", text)
     assert str(raised.value).startswith(f"inspector.listen: {reason}")
-
-
-def test_ipv6_is_written_in_brackets() -> None:
-    with listen("relay.listen", "[::1]:0") as sock:
-        assert url(sock) == f"http://[::1]:{bound(sock).port}"
-
-
-def test_a_wildcard_is_reached_by_loopback() -> None:
-    with listen("relay.listen", "0.0.0.0:0") as sock:
-        assert url(sock) == f"http://127.0.0.1:{bound(sock).port}"

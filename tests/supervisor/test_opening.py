@@ -6,10 +6,11 @@ import pytest
 
 from proxy.ledger.errors import LedgerError
 from proxy.ledger.folder import Folder
+from proxy.settings.addresses import url
 from proxy.settings.errors import SettingsError
 from proxy.settings.load import load
 from proxy.settings.shape import Endpoint, Inspector, Settings
-from proxy.supervisor.listening import listen, url
+from proxy.supervisor.listening import listen
 from proxy.supervisor.opening import base_urls, make_ready, open_port, token_file
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from proxy.observer.delivery.over_http import HttpSender
 from proxy.observer.delivery.replies import Reply, Signal, Verdict
@@ -34,6 +37,15 @@ def sender_of(signal: Signal, target: Exporter) -> Sender:
 
         return GrpcSender(signal, target)
     return HttpSender(signal, target)
+
+
+def trust(target: Exporter) -> ssl.SSLContext:
+    """What a TLS connection to a target is judged by and begun with, as its sender does. OSError for unusable files."""
+    usual = None if target.protocol == GRPC else DEFAULT_CA_BUNDLE_PATH
+    context = ssl.create_default_context(cafile=target.certificate or usual)
+    if target.client_certificate is not None:
+        context.load_cert_chain(target.client_certificate, target.client_key)
+    return context
 
 
 class SendingThread(ABC):
