@@ -37,6 +37,13 @@ RECORDING: tuple[Place, ...] = (
     ("proxy.reading.request", "request_facts"),
     ("proxy.ledger.space", "Space.low"),
 )
+LOOKING: tuple[Place, ...] = (
+    ("proxy.reading.request", "request_facts"),
+    ("proxy.reading.response", "reader"),
+    ("proxy.reading.ratelimit", "readings"),
+    ("proxy.reading.redaction.redactor", "Redactor.headers"),
+    ("proxy.reading.redaction.redactor", "Redactor.body"),
+)
 WRITING: tuple[Place, ...] = (
     ("proxy.ledger.recorder", "Recorder._made"),
     ("proxy.ledger.recorder", "make_ready"),
@@ -99,18 +106,23 @@ class Breakable:
     @contextlib.contextmanager
     def broken(self, place: Place) -> Iterator[None]:
         """One of them fails while the block runs, and did."""
+        (self.hook / "raised").unlink(missing_ok=True)
         flag = self.hook / place[1]
         flag.touch()
         try:
             yield
         finally:
             flag.unlink()
-        assert place[1] in (self.hook / "raised").read_text().splitlines()
+        assert self.raised(place), "it was never called"
+
+    def raised(self, place: Place) -> int:
+        """How often it failed the last time."""
+        return (self.hook / "raised").read_text().splitlines().count(place[1])
 
 
 def script(talk: Talk) -> None:
-    """Takes its time with a POST, long enough for an open row."""
-    if talk.seen.line.startswith(b"POST"):
+    """Takes its time with a POST, long enough for an open row, unless it is told otherwise."""
+    if talk.seen.line.startswith(b"POST") and not talk.seen.values(b"x-way"):
         time.sleep(0.1)
     talk.answer(b"{}")
 
@@ -120,7 +132,7 @@ def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Breakable]:
     folder = tmp_path_factory.mktemp("proxy")
     hook = folder / "hook"
     hook.mkdir()
-    places = [*ANSWERING, *RECORDING, *WRITING, *SHOWING]
+    places = sorted({*ANSWERING, *RECORDING, *LOOKING, *WRITING, *SHOWING})
     (hook / "sitecustomize.py").write_text(HOOK.format(places=places, folder=str(hook)))
     with Upstream(script=script).running() as upstream:
         proxy = Proxy(folder, upstream.url, env={"PYTHONPATH": str(hook)})
@@ -159,6 +171,19 @@ def test_i13_an_exception_while_recording_costs_no_answer_and_no_row(breakable: 
     laws.check(proxy)
 
 
+def test_d7_each_fault_of_what_looks_is_counted_once_and_told_by_metrics(breakable: Breakable) -> None:
+    """In test_d_capture, at every single call."""
+    proxy = breakable.proxy
+    for place in LOOKING:
+        before = counted(proxy, "read_errors")
+        with breakable.broken(place):
+            reply = ask(proxy.base_url, post("/v1/messages", b'{"model": "m"}', "x-way: quick\r\n"))
+            assert (reply.status, reply.body) == (200, b"{}")
+            proxy.exchange(reply.request_id)
+        assert counted(proxy, "read_errors") == before + breakable.raised(place), place
+    wait(lambda: told(proxy, "proxy_read_errors_total") == counted(proxy, "read_errors"), "the faults to be told")
+
+
 @pytest.mark.parametrize("place", SHOWING, ids=lambda place: place[1])
 def test_i13_an_exception_of_the_inspector_is_a_sentence_and_the_next_page_is_shown(
     breakable: Breakable, place: Place
@@ -175,28 +200,29 @@ def test_i13_an_exception_of_the_inspector_is_a_sentence_and_the_next_page_is_sh
         assert client.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("place", WRITING, ids=lambda place: place[1])
-def test_i13_an_exception_of_the_recorder_thread_is_counted_and_ends_neither_it_nor_a_request(
-    breakable: Breakable, place: Place
+def test_i13_exceptions_of_the_recorder_thread_are_counted_and_end_neither_it_nor_a_request(
+    breakable: Breakable,
 ) -> None:
     """What it cannot write, for no reason that it knows, is lost and told."""
     proxy = breakable.proxy
-    before, told = lost(proxy), dropped(proxy)
-    with breakable.broken(place):
-        assert [ask(proxy.base_url, get(f"/lost-{number}")).status for number in range(3)] == [200] * 3
-        wait(lambda: lost(proxy) == before + 3, "the losses to be counted")
-    wait(lambda: dropped(proxy) >= told + 3, "the losses to be told")
-    reply = ask(proxy.base_url, get("/after"))
-    assert proxy.exchange(reply.request_id)["outcome"] == "ok"
+    known = told(proxy, "proxy_dropped_total")
+    for place in WRITING:
+        before = counted(proxy, "records_lost")
+        with breakable.broken(place):
+            assert [ask(proxy.base_url, get(f"/lost-{number}")).status for number in range(3)] == [200] * 3
+            wait(lambda: counted(proxy, "records_lost") == before + 3, "the losses to be counted")  # noqa: B023
+        reply = ask(proxy.base_url, get("/after"))
+        assert proxy.exchange(reply.request_id)["outcome"] == "ok"
+    wait(lambda: told(proxy, "proxy_dropped_total") >= known + 3 * len(WRITING), "the losses to be told")
     assert verify(Folder(proxy.data)) == []
 
 
-def dropped(proxy: Proxy) -> float:
-    """What `/metrics` says is not kept."""
+def told(proxy: Proxy, name: str) -> float:
+    """The sum of a metric over its labels."""
     series = scraped(proxy.metrics(), health=True) | scraped(proxy.metrics())
-    return sum(value for (name, _), value in series.items() if name == "proxy_dropped_total")
+    return sum(value for (each, _), value in series.items() if each == name)
 
 
-def lost(proxy: Proxy) -> int:
-    """Requests of which nothing is recorded but, at most, that they were."""
-    return sum(counted.values["records_lost"] for counted in read_all(Folder(proxy.data)).values())
+def counted(proxy: Proxy, name: str) -> int:
+    """A counter of the relay."""
+    return sum(each.values[name] for each in read_all(Folder(proxy.data)).values())
