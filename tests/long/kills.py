@@ -1,12 +1,14 @@
-"""Relays killed with kill -9 under load, one after the other, beside an observer that lives on."""
+"""Relays killed with kill -9 under the load of agents, one after the other, beside an observer that lives on."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import random
 import sqlite3
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 
@@ -14,7 +16,7 @@ from benchmarks.processes import free_port
 from proxy.ledger.folder import Folder
 from proxy.ledger.verify import verify
 from tests.kit.crowd import Crowd, Heard
-from tests.kit.paced import Paced, Request, paced, target
+from tests.kit.paced import Paced, paced, target
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import address
 from tests.long.figure import Figure, Run
@@ -22,6 +24,8 @@ from tests.processes.test_relay import alone
 
 CLIENTS = 20
 WINDOW_S = 0.1
+TURNS = 16
+"""So long a session grows, to about 50 kB; then another one begins."""
 
 
 @dataclass
@@ -52,9 +56,11 @@ async def _killing(run: Run, proxy: Proxy, crowd: Crowd) -> Killed:
     killed, stop, numbers, chance = Killed(), asyncio.Event(), itertools.count(), random.Random(1)
 
     async def go_on() -> None:
-        while not stop.is_set():
+        for body in _sessions(chance):
+            if stop.is_set():
+                return
             nonce = f"kill-{next(numbers)}"
-            await crowd.ask(nonce, target(nonce, events=chance.choice((0, 5, 20)), gap=0.02, wait=0.01))
+            await crowd.ask(nonce, target(nonce, events=chance.choice((0, 5, 20)), gap=0.02, wait=0.01), body)
 
     def kill_one() -> None:
         begun = time.monotonic()
@@ -79,6 +85,15 @@ async def _killing(run: Run, proxy: Proxy, crowd: Crowd) -> Killed:
     return killed
 
 
+def _sessions(chance: random.Random) -> Iterator[bytes]:
+    """The requests of an agent: each repeats the one before and adds to it, so that kills meet pieces being written."""
+    while True:
+        said: list[dict[str, str]] = []
+        for _ in range(TURNS):
+            said += [{"role": role, "content": chance.randbytes(750).hex()} for role in ("user", "assistant")]
+            yield json.dumps({"model": "claude-sonnet-4-6", "messages": said[:-1]}).encode()
+
+
 def _damaged(proxy: Proxy) -> bool:
     with closing(sqlite3.connect(proxy.data / "ledger.sqlite3")) as conn:
         return bool(conn.execute("PRAGMA quick_check").fetchall() != [("ok",)])
@@ -89,12 +104,12 @@ def _figures(killed: Killed, findings: int, heard: list[Heard], upstream: Paced,
     answered = {each.nonce: each for each in heard if each.whole and each.status == 200 and each.ended is not None}
     lost = [_before(killed, each.ended or 0) for nonce, each in answered.items() if rows.get(nonce) != "ok"]
     window = max(lost, default=0.0)
-    open_then = {
-        nonce: request
+    open_then = [
+        nonce
         for nonce, request in upstream.seen().items()
-        if nonce not in answered and _before(killed, request.begun) > WINDOW_S
-    }
-    without = [nonce for nonce in open_then if rows.get(nonce) != "interrupted" and _cut(killed, open_then[nonce])]
+        if request.closed is not None and _before(killed, request.begun) > WINDOW_S
+    ]
+    without = [nonce for nonce in open_then if rows.get(nonce) != "interrupted"]
     times = f"{len(killed.lives)} × kill -9 under load"
     return [
         Figure(
@@ -121,8 +136,3 @@ def _figures(killed: Killed, findings: int, heard: list[Heard], upstream: Paced,
 def _before(killed: Killed, moment: float) -> float:
     """Seconds until the relay of that moment was killed; 0 between two: what a relay said last is read late."""
     return next((end - moment for begun, end in killed.lives if begun <= moment <= end), 0.0)
-
-
-def _cut(killed: Killed, request: Request) -> bool:
-    """Whether the upstream's connection was broken by a kill rather than after a whole answer."""
-    return request.closed is not None
