@@ -10,7 +10,7 @@ from proxy.names.attributes import Attribute
 from proxy.names.metrics import INSTRUMENTS, Channel, Instrument, Kind
 from proxy.observer.cardinality import most_of_all, most_prometheus_series
 from proxy.observer.exposition import prometheus_name
-from proxy.observer.table import MOST_SERIES
+from proxy.settings.shape import MOST_SERIES
 
 _ENDPOINTS = (1, 10)
 _HEAD = ("Instrument", "In Prometheus", "Kind", "Unit", "Attributes", "Meaning")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from typing import TextIO
 
 from proxy.settings.shape import Log
 from proxy.supervisor.started import Started
@@ -16,15 +15,10 @@ TALKATIVE = ("httpx", "httpcore", "urllib3", "uvicorn", "uvicorn.error")
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 
 
-def is_text(log: Log, stream: TextIO) -> bool:
-    """Whether lines on this stream are for people rather than programs."""
-    return log.format == "text" or (log.format == "auto" and stream.isatty())
-
-
 def set_up_logging(log: Log) -> None:
     """Sends this process's log lines to standard error: text on a terminal, otherwise JSON."""
     lines = logging.StreamHandler()
-    if is_text(log, sys.stderr):
+    if log.is_text(sys.stderr):
         lines.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     else:
         from proxy.lines import JsonLines
@@ -37,10 +31,10 @@ def set_up_logging(log: Log) -> None:
 
 def banner(started: Started, log: Log) -> str:
     """What to copy and where to look; one JSON object where programs read it."""
-    if not is_text(log, sys.stdout):
+    if not log.is_text(sys.stdout):
         known = {"msg": "started", "base_urls": started.base_urls, "inspector": started.sign_in}
         return json.dumps({**known, "data": str(started.data)})
-    bold, plain = (BOLD, PLAIN) if log.color and sys.stdout.isatty() else ("", "")
+    bold, plain = (BOLD, PLAIN) if log.is_colored(sys.stdout) else ("", "")
     lines = [""]
     for number, url in enumerate(started.base_urls):
         lines.append(f"  {bold}export ANTHROPIC_BASE_URL={url}{plain}" if number == 0 else f"  or {url}")

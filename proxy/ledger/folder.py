@@ -66,7 +66,7 @@ def prepare(folder: Folder) -> Path | None:
             space.release(folder)
         if (kind := space.network_of(folder)) is not None:
             _log.warning("%s is on %s, where a ledger can be damaged: choose a local disk", folder.path, kind)
-        with _guarded(folder):
+        with guarded(folder):
             _prepare_salt(folder)
             return _prepare_ledger(folder)
 
@@ -98,6 +98,17 @@ def write_private(path: Path, data: bytes) -> None:
         raise
 
 
+@contextmanager
+def guarded(folder: Folder) -> Iterator[None]:
+    """One process at a time: `relay` and `observe` may start together in their own containers."""
+    descriptor = os.open(folder.guard, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _prepare_ledger(folder: Folder) -> Path | None:
     try:
         _open_or_create(folder)
@@ -118,17 +129,6 @@ def _make_private(path: Path, *, ours: bool) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if made or ours or not any(path.iterdir()):
         path.chmod(0o700)
-
-
-@contextmanager
-def _guarded(folder: Folder) -> Iterator[None]:
-    """One at a time: `relay` and `observe` may start together in their own containers."""
-    descriptor = os.open(folder.guard, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _prepare_salt(folder: Folder) -> None:
@@ -163,7 +163,8 @@ def _open_or_create(folder: Folder) -> None:
             conn.execute(
                 "INSERT OR IGNORE INTO ledger_meta (name, value) VALUES ('instance_id', ?)", (secrets.token_hex(8),)
             )
-            damage.attempt(conn)
+            if (found := damage.attempt(conn)) is not None:
+                raise LedgerDamaged(f"the ledger {path} is damaged ({found})")
     except (UnicodeDecodeError, sqlite3.DatabaseError) as error:
         if trouble(error) is Trouble.DAMAGED:
             raise LedgerDamaged(f"the ledger {path} is damaged ({error})") from error

@@ -13,7 +13,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 from opentelemetry.proto.metrics.v1 import metrics_pb2 as otlp
 
 from proxy.names.metrics import INSTRUMENTS, Channel, Instrument, Kind
-from proxy.observer.table import Exemplar, Label, Series
+from proxy.observer.table import Exemplar, Point, Series
 
 _CUMULATIVE = otlp.AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
 
@@ -24,7 +24,7 @@ _Point = otlp.NumberDataPoint | otlp.HistogramDataPoint
 
 def metrics(
     series: Iterable[Series],
-    gauges: Iterable[tuple[Instrument, tuple[Label, ...], int | float]],
+    gauges: Iterable[Point],
     now_ns: int,
     zero_ns: Callable[[Series], int | None],
     exemplars: Callable[[Series], Exemplars],

@@ -17,8 +17,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from prometheus_client.utils import floatToGoString
 
 from proxy.names.metrics import INSTRUMENTS, Instrument, Kind
-from proxy.observer.health import Point
-from proxy.observer.table import Series
+from proxy.observer.table import Point, Series
 
 _UNITS = {"ms": "milliseconds", "s": "seconds", "By": "bytes"}
 _PER = {"s": "second"}

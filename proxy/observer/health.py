@@ -12,13 +12,9 @@ from proxy.ledger import counters, journal
 from proxy.ledger.folder import Folder
 from proxy.ledger.processes import alive
 from proxy.names import metrics
-from proxy.names.metrics import Instrument
 from proxy.observer import given_up
 from proxy.observer.delivery.replies import Signal
-from proxy.observer.table import Label
-
-Point = tuple[Instrument, tuple[Label, ...], int | float]
-"""Instrument, labels in its order, value."""
+from proxy.observer.table import Point
 
 
 class Health:

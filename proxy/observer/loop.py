@@ -24,12 +24,12 @@ from proxy.observer.delivery.replies import Signal
 from proxy.observer.delivery.sending import Pace
 from proxy.observer.exports import Exports, Maker, switch
 from proxy.observer.exposition import exposition
-from proxy.observer.health import Point
 from proxy.observer.projector import Projector
 from proxy.observer.retaining import Kept, Retaining
 from proxy.observer.shared import Shared
-from proxy.observer.table import MOST_SERIES, Series
+from proxy.observer.table import Point, Series
 from proxy.settings.otlp import TEMPORALITY, Otlp
+from proxy.settings.shape import METRIC_INTERVAL_S, MOST_SERIES
 
 STOP_S = 4.0
 """How long stopping waits for what is on its way."""
@@ -53,7 +53,7 @@ class Observer:
         *,
         main_account: str | None = None,
         max_series: int = MOST_SERIES,
-        metric_interval_s: float = 15.0,
+        metric_interval_s: float = METRIC_INTERVAL_S,
         pages: str | None = None,
         pace: Pace | None = None,
         poll_s: float = 0.2,

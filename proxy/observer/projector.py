@@ -23,13 +23,13 @@ from proxy.observer.costs import cost_of
 from proxy.observer.delivery.replies import Signal
 from proxy.observer.folding import EVICTED, Folding
 from proxy.observer.genai import operation_name
-from proxy.observer.health import Point
 from proxy.observer.labels import Labels
 from proxy.observer.shared import Entry, Shared
-from proxy.observer.table import MOST_SERIES, Draft, Series
+from proxy.observer.table import Draft, Point, Series
 from proxy.observer.totals import Call
 from proxy.observer.windows import Windows
 from proxy.pricing import PriceTable
+from proxy.settings.shape import MOST_SERIES
 
 MOST_ROWS = 256
 _WINDOWS_NOTE = "windows"

@@ -13,12 +13,13 @@ from functools import partial
 
 from proxy.ledger import totals as stored
 from proxy.names.metrics import COST, INSTRUMENTS, OVERFLOW, Channel, Instrument, Kind
+from proxy.settings.shape import MOST_SERIES
 
 Label = str | int | float | None
 """A label's value; None: not known, so the series does not have the label."""
+Point = tuple[Instrument, tuple[Label, ...], int | float]
+"""What is read at one moment: instrument, labels in its order, value."""
 Number = int | float | Decimal
-MOST_SERIES = 2_000
-"""Of one instrument, unless set otherwise; the default limit of OpenTelemetry's SDKs."""
 _HIGHEST = 2**63 - 1
 """What ledger and OTLP can hold: a made-up token count must not spoil what comes after it."""
 _OVERFLOWED: tuple[Label, ...] = ()

@@ -10,6 +10,7 @@ from typing import TextIO
 
 from proxy.exchange import Exchange, Outcome
 from proxy.ledger.queries import Listed
+from proxy.names import fields
 from proxy.observer.text import printable
 
 _RESET, _DIM, _RED, _GREEN, _YELLOW, _CYAN = "\x1b[0m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"
@@ -53,24 +54,24 @@ def _usd(amount: Decimal) -> str:
 def call_json(listed: Listed, time: str) -> str:
     """The same, told at `time`, as a line of JSON of the form that `proxy.lines` gives to all others."""
     exchange, cost = listed.exchange, listed.cost
-    fields = {
+    told = {
         "time": time,
         "level": "INFO",
         "logger": "proxy.calls",
-        "msg": "completed",
+        fields.MSG: fields.COMPLETED,
         "request_id": exchange.request_id,
-        "status": exchange.status,
+        fields.STATUS: exchange.status,
         "outcome": str(exchange.outcome),
         "endpoint": exchange.endpoint,
         "operation": exchange.operation,
         "model": exchange.model,
         "input_tokens_total": exchange.usage.input_tokens_total,
         "output_tokens": exchange.usage.output_tokens,
-        "cost_usd": None if cost is None else float(cost.total_usd),
+        fields.COST_USD: None if cost is None else float(cost.total_usd),
         "duration_ms": None if exchange.duration_ms is None else round(exchange.duration_ms, 3),
-        "error_type": exchange.error_type,
+        fields.ERROR_TYPE: exchange.error_type,
     }
-    return json.dumps({name: value for name, value in fields.items() if value is not None})
+    return json.dumps({name: value for name, value in told.items() if value is not None})
 
 
 def printer(stream: TextIO, *, on_terminal: bool, color: bool) -> Callable[[Sequence[Listed]], None]:

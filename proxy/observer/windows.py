@@ -15,7 +15,7 @@ import msgspec
 from proxy.exchange import Exchange, LimitReading, WindowReading
 from proxy.exchange.limits import REJECTED
 from proxy.names import metrics
-from proxy.names.metrics import Instrument
+from proxy.observer.table import Point
 
 MOST_WINDOWS = 16
 MOST_ACCOUNTS = 50
@@ -28,9 +28,6 @@ _REMEMBERED_S = 8 * 86_400
 """Seconds after which what was not heard of makes room where there is none: longer than any window."""
 _LIMIT_HOLDS = 300
 """Seconds that what is left of a per-minute limit is shown after its reset or reading."""
-
-Gauge = tuple[Instrument, tuple[str, ...], int | float]
-"""Instrument, labels in its order, value."""
 
 
 @dataclass(slots=True)
@@ -86,7 +83,7 @@ class Windows:
             self._learn_limit(limit, observed_at)
         return any(entered)
 
-    def gauges(self, now: float) -> Iterator[Gauge]:
+    def gauges(self, now: float) -> Iterator[Point]:
         """What is known at `now` (Unix seconds)."""
         for account, windows in sorted(self._windows.items()):
             for name, window in sorted(windows.items()):
@@ -204,7 +201,7 @@ def _length(name: str) -> int:
     return _SECONDS["d"] if found is None else int(found[1]) * _SECONDS[found[2]]
 
 
-def _account_gauges(account: str, name: str, window: _Window, now: float) -> Iterator[Gauge]:
+def _account_gauges(account: str, name: str, window: _Window, now: float) -> Iterator[Point]:
     labels = (account, name)
     utilization = window.fresh(now)
     if utilization is not None:
@@ -230,7 +227,7 @@ def _exhausts_at(window: _Window, utilization: float, length: int) -> int | None
     return full_at if full_at < window.resets_at else None
 
 
-def _limit_gauges(account: str, kind: str, limit: _Limit, now: float) -> Iterator[Gauge]:
+def _limit_gauges(account: str, kind: str, limit: _Limit, now: float) -> Iterator[Point]:
     if limit.limit is not None:
         yield metrics.RATELIMIT_LIMIT, (account, kind), limit.limit
     if limit.remaining is not None and now < max(limit.resets_at or 0, limit.observed_at) + _LIMIT_HOLDS:

@@ -62,8 +62,8 @@ def run_observer(
             metric_interval_s=settings.telemetry.metric_interval,
             pages=pages,
         )
-        on_terminal = settings.log.format == "text" or (settings.log.format == "auto" and sys.stdout.isatty())
-        observer.listen(printer(sys.stdout, on_terminal=on_terminal, color=settings.log.color and sys.stdout.isatty()))
+        text, color = settings.log.is_text(sys.stdout), settings.log.is_colored(sys.stdout)
+        observer.listen(printer(sys.stdout, on_terminal=text, color=color))
         collect_rarely()
         observer.start()
         try:

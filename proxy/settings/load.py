@@ -24,9 +24,8 @@ from proxy.settings.sources import (
     from_flags,
     refuse_undecodable,
 )
-from proxy.settings.transfer import as_path
 from proxy.settings.unknown import refuse_unknown
-from proxy.settings.values import converted
+from proxy.settings.values import as_path, converted
 
 Tables = dict[str, object]
 

@@ -29,8 +29,12 @@ _ATTRIBUTE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.:/-]*")
 _LONGEST_ATTRIBUTE = 1024
 _GRPC_PORT = 4317
 _CUMULATIVE = "cumulative"
+_SERVICE = "anthropic-proxy"
+_TIMEOUT_S = 10.0
+_PLAIN = "none"
+_EVERYTHING = "always_on"
 _SAMPLERS = (
-    "always_on",
+    _EVERYTHING,
     "always_off",
     "traceidratio",
     "parentbased_always_on",
@@ -46,9 +50,9 @@ class Exporter(Struct, frozen=True, forbid_unknown_fields=True):
     """Full URL, path included; for gRPC scheme, host and port."""
     headers: dict[str, str] = field(default_factory=dict)
     """Sent with every export; secrets."""
-    timeout: float = 10.0
+    timeout: float = _TIMEOUT_S
     """Seconds for one export, retries of the client included."""
-    compression: str = "none"
+    compression: str = _PLAIN
     """`none` or `gzip`."""
     certificate: str | None = None
     """File with the authorities trusted to sign the receiver's certificate."""
@@ -67,10 +71,10 @@ class Otlp(Struct, frozen=True, forbid_unknown_fields=True):
     metrics: Exporter | None = None
     logs: Exporter | None = None
     traces: Exporter | None = None
-    service_name: str = "anthropic-proxy"
+    service_name: str = _SERVICE
     resource: dict[str, str] = field(default_factory=dict)
     """Further resource attributes."""
-    sampler: str = "always_on"
+    sampler: str = _EVERYTHING
     """A sampler's standard name; spans are exported whatever the caller sampled unless one is chosen."""
     sampler_ratio: float = 1.0
     disabled: bool = False
@@ -90,14 +94,14 @@ def read_otlp(environ: Mapping[str, str]) -> Otlp:
     disabled = environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
     resource = _resource(environ)
     named = resource.pop(SERVICE_NAME, None)
-    sampler = environ.get("OTEL_TRACES_SAMPLER") or "always_on"
+    sampler = environ.get("OTEL_TRACES_SAMPLER") or _EVERYTHING
     if sampler not in _SAMPLERS:
         raise _expected("OTEL_TRACES_SAMPLER", sampler, f"one of {', '.join(_SAMPLERS)}")
     return Otlp(
         metrics=None if disabled else _exporter(environ, "METRICS"),
         logs=None if disabled else _exporter(environ, "LOGS"),
         traces=None if disabled else _exporter(environ, "TRACES"),
-        service_name=environ.get("OTEL_SERVICE_NAME") or named or "anthropic-proxy",
+        service_name=environ.get("OTEL_SERVICE_NAME") or named or _SERVICE,
         resource=resource,
         sampler=sampler,
         sampler_ratio=_number(environ, "OTEL_TRACES_SAMPLER_ARG", 1.0, most=1.0),
@@ -129,15 +133,15 @@ def _exporter(environ: Mapping[str, str], signal: str) -> Exporter | None:
     if endpoint is None:
         return None
     compression = variable(environ, signal, "COMPRESSION")
-    if compression is not None and environ[compression] not in ("gzip", "none"):
+    if compression is not None and environ[compression] not in ("gzip", _PLAIN):
         raise _expected(compression, environ[compression], "gzip or none")
     timeout = variable(environ, signal, "TIMEOUT")
     _refuse_half_a_pair(environ, signal, protocol)
     return Exporter(
         endpoint=endpoint,
         headers=_headers(environ, "HEADERS", protocol) | _headers(environ, f"{signal}_HEADERS", protocol),
-        timeout=10.0 if timeout is None else _number(environ, timeout, 10_000.0) / 1000,
-        compression="none" if compression is None else environ[compression],
+        timeout=_TIMEOUT_S if timeout is None else _number(environ, timeout, _TIMEOUT_S * 1000) / 1000,
+        compression=_PLAIN if compression is None else environ[compression],
         certificate=_value(environ, signal, "CERTIFICATE"),
         client_certificate=_value(environ, signal, "CLIENT_CERTIFICATE"),
         client_key=_value(environ, signal, "CLIENT_KEY"),

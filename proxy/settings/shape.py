@@ -6,7 +6,7 @@ Sizes are bytes, durations seconds; both may be written with a unit (`10GiB`, `7
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TextIO
 
 from msgspec import Meta, Struct, field
 from platformdirs import user_data_path
@@ -23,6 +23,9 @@ WITH_UNIT = {"$comment": "a number, or a text with a unit"}
 """Marks in the JSON Schema what may be written with a unit."""
 
 BUILT_IN_UPSTREAM = "https://api.anthropic.com"
+METRIC_INTERVAL_S = 15.0
+MOST_SERIES = 2_000
+"""Of one instrument, unless set otherwise; the default limit of OpenTelemetry's SDKs."""
 
 Size = Annotated[int, Meta(ge=1, le=2**50, extra={"unit": "bytes"}, extra_json_schema=WITH_UNIT)]
 Duration = Annotated[float, Meta(ge=0, le=_LONGEST, extra={"unit": "seconds"}, extra_json_schema=WITH_UNIT)]
@@ -187,10 +190,10 @@ class Telemetry(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     metric_interval: Annotated[
         Wait, Meta(description="Time between two exports of metrics; OTEL_METRIC_EXPORT_INTERVAL gives it too.")
-    ] = 15.0
+    ] = METRIC_INTERVAL_S
     max_series: Annotated[
         Count, Meta(description="Series of one instrument; further ones share one labelled `otel_metric_overflow`.")
-    ] = 2_000
+    ] = MOST_SERIES
     otlp: Otlp = field(default_factory=Otlp)
 
 
@@ -202,6 +205,14 @@ class Log(Struct, frozen=True, forbid_unknown_fields=True):
         Meta(description="auto: text on a terminal, otherwise JSON lines."),
     ] = "auto"
     color: Annotated[bool, Meta(description="Colours on a terminal; off when NO_COLOR is set.")] = True
+
+    def is_text(self, stream: TextIO) -> bool:
+        """Whether lines on this stream are for people rather than programs."""
+        return self.format == "text" or (self.format == "auto" and stream.isatty())
+
+    def is_colored(self, stream: TextIO) -> bool:
+        """Whether lines for people have colours there."""
+        return self.color and stream.isatty()
 
 
 class Upstream(Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,7 +9,6 @@ import msgspec
 
 from proxy.settings.errors import SettingsError
 from proxy.settings.keys import Key
-from proxy.settings.transfer import as_path
 from proxy.settings.units import duration, size
 
 _UNITS = {"bytes": size, "seconds": duration}
@@ -27,6 +26,15 @@ class Given:
     """What relative paths start from."""
     textual: bool = False
     """Everything is text where it comes from: numbers, and lists by comma."""
+
+
+def as_path(kind: type, value: object) -> Path:
+    """Decoding hook for the one type that msgspec does not know; raises ValueError for what is no path."""
+    if kind is Path and isinstance(value, Path):
+        return value
+    if kind is Path and isinstance(value, str) and value and "\0" not in value:
+        return Path(value)
+    raise ValueError(f"expected {kind.__name__}")
 
 
 def converted(given: Given, key: Key, dotted: str) -> object:

@@ -8,7 +8,7 @@ import os
 import msgspec
 
 from proxy.settings.shape import Settings
-from proxy.settings.transfer import as_path
+from proxy.settings.values import as_path
 
 
 class HandOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,7 +22,7 @@ class HandOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sign_in_code: str | None = None
     """One-time code of the printed link; None once a child has had it."""
     base_urls: tuple[str, ...] = ()
-    """Where sample traffic goes."""
+    """What clients set as ANTHROPIC_BASE_URL: the observer shows it, sample traffic goes there."""
 
 
 def give(descriptor: int, told: HandOver) -> None:

@@ -5,15 +5,13 @@ Each run keeps its part in a lock file that it holds for its life; the file is m
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
-from proxy.ledger.folder import Folder, write_private
+from proxy.ledger.folder import Folder, guarded, write_private
 from proxy.ledger.locks import taken
 from proxy.ledger.processes import Hold, hold
 
@@ -33,7 +31,7 @@ class RunFile:
 
     def write(self, processes: Mapping[str, int]) -> None:
         """Says who runs now. Raises OSError when that cannot be written."""
-        with self._guarded():
+        with guarded(self._folder):
             if self._hold is None:
                 self._hold = hold(self._folder, self._name)
             self._processes = {**dict.fromkeys(self._processes), **processes}
@@ -47,18 +45,11 @@ class RunFile:
 
     def remove(self) -> None:
         """Takes this run out of the file, and the file away once nobody is left in it."""
-        with self._guarded():
+        with guarded(self._folder):
             if self._hold is not None:
                 self._hold.release()
                 self._hold = None
             self._put_together()
-
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """One at a time, so that what another process adds meanwhile is not lost."""
-        with self._folder.guard.open("ab") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
 
     def _put_together(self) -> None:
         """An address is the first one's that has it, as long as that lives; a further process of a name has its id."""

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import json
 import re
 import subprocess
@@ -9,31 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from proxy.cli.console import banner, is_text
+from proxy.cli.console import banner
 from proxy.settings.shape import Log
 from proxy.supervisor.started import Started
 
 STARTED = Started(
     ("http://127.0.0.1:8080", "http://127.0.0.1:8080/a"), "http://127.0.0.1:8081/sign-in?code=x", Path("/d")
 )
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-@pytest.mark.parametrize(
-    ("format_", "stream", "text"),
-    [
-        ("auto", Terminal(), True),
-        ("auto", io.StringIO(), False),
-        ("text", io.StringIO(), True),
-        ("json", Terminal(), False),
-    ],
-)
-def test_lines_are_text_on_a_terminal_unless_told_otherwise(format_: str, stream: io.StringIO, text: bool) -> None:
-    assert is_text(Log(format=format_), stream) is text  # type: ignore[arg-type]
 
 
 def test_people_are_shown_what_to_copy() -> None:

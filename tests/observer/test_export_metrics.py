@@ -9,8 +9,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, M
 from proxy.names import metrics
 from proxy.observer import export_metrics
 from proxy.observer.export_metrics import Exemplars
-from proxy.observer.health import Point
-from proxy.observer.table import Exemplar, Series, Table
+from proxy.observer.table import Exemplar, Point, Series, Table
 from tests.receiver import values
 
 STARTED, NOW = 1_000_000_000, 5_000_000_000

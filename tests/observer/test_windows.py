@@ -9,6 +9,7 @@ import pytest
 from proxy.exchange import Exchange, LimitReading, WindowReading
 from proxy.names import metrics
 from proxy.names.metrics import Instrument
+from proxy.observer.table import Label
 from proxy.observer.windows import MOST_ACCOUNTS, MOST_WINDOWS, Windows
 from tests.observer.samples import SECOND_NS, START_NS, exchange, refused
 
@@ -38,7 +39,7 @@ def learnt(*exchanges: Exchange, main: str | None = None) -> Windows:
     return windows
 
 
-def gauge(windows: Windows, instrument: Instrument, now: float = NOW) -> dict[tuple[str, ...], float]:
+def gauge(windows: Windows, instrument: Instrument, now: float = NOW) -> dict[tuple[Label, ...], float]:
     return {labels: value for found, labels, value in windows.gauges(now) if found is instrument}
 
 

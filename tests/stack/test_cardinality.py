@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from proxy.names.metrics import INSTRUMENTS, Channel
 from proxy.observer.cardinality import most_of_all, most_prometheus_series
 from proxy.observer.labels import MOST_MODELS
-from proxy.observer.table import MOST_SERIES
+from proxy.settings.shape import MOST_SERIES
 from tests.kit import laws, raw
 from tests.kit.process import Proxy, wait
 from tests.kit.upstream import Talk, Upstream

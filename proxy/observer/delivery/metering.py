@@ -16,8 +16,8 @@ from proxy.observer.complaints import Complaints
 from proxy.observer.delivery.replies import Reply, Signal, Verdict
 from proxy.observer.delivery.sending import Pace, Sender, SendingThread
 from proxy.observer.export_metrics import Exemplars, metrics
-from proxy.observer.health import Health, Point
-from proxy.observer.table import Label, Series
+from proxy.observer.health import Health
+from proxy.observer.table import Label, Point, Series
 
 Look = Callable[[], tuple[int, list[Series], list[Point]]]
 """The journal number that is covered, all series and all gauges, of one moment."""
@@ -37,7 +37,7 @@ class Meter(SendingThread):
         look: Look,
         request: Callable[[Sequence[bytes]], bytes],
         *,
-        interval_s: float = 15.0,
+        interval_s: float,
         pace: Pace | None = None,
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:

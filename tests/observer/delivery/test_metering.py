@@ -17,8 +17,9 @@ from proxy.observer import wire
 from proxy.observer.delivery.metering import Meter
 from proxy.observer.delivery.replies import Signal
 from proxy.observer.delivery.sending import sender_of
-from proxy.observer.table import MOST_SERIES, Exemplar, Table
+from proxy.observer.table import Exemplar, Table
 from proxy.settings.otlp import Exporter
+from proxy.settings.shape import MOST_SERIES
 from tests.kit.process import wait
 from tests.observer.samples import FAST, ledger, value
 from tests.receiver import Receiver, Reply, partial, receiver
