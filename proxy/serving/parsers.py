@@ -129,7 +129,9 @@ class H11(H11Protocol):
     def send_400_response(self, msg: str) -> None:
         error = sys.exception()
         status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
-        if status == 431 and b"\n" not in self.conn.trailing_data[0]:
+        if status == 431 and self.cycle is not None and self.cycle.more_body:
+            status = 400  # what is too large is no head but part of a chunked body
+        elif status == 431 and b"\n" not in self.conn.trailing_data[0]:
             status = 414
         refuse(self, status)
 

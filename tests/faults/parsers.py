@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,11 @@ def fresh(installation: Relayed) -> Iterator[Fresh]:
     installation.upstream.seen.clear()
     [newest] = installation.proxy.rows("SELECT max(request_id) AS request_id FROM exchanges")
     yield Fresh(installation.proxy, installation.upstream, newest["request_id"] or "")
+
+
+def parser_of(relayed: Relayed) -> str:
+    """Which parser a proxy was told to use."""
+    return str(tomllib.loads(relayed.proxy.config.read_text())["relay"]["parser"])
 
 
 def client_headers(proxy: Proxy, reply: Reply) -> list[tuple[str, str]]:

@@ -6,23 +6,32 @@ import contextlib
 import gzip
 import hashlib
 import random
+import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import brotli
 import psutil
 import pytest
 import zstandard
 
+from proxy.exchange import Hop
+from proxy.ledger.bodies import get as get_body
+from proxy.ledger.bodies import unpacked
+from proxy.ledger.connect import reader
+from proxy.ledger.folder import Folder
+from proxy.reading.encodings import MAX_DECODED_BYTES
 from tests.kit import laws
-from tests.kit.process import wait
+from tests.kit.process import Row, wait
 from tests.kit.raw import MESSAGES, get, post
 from tests.kit.upstream import DELTA, END, START, Script, Talk
 from tests.relay.conftest import Relayed
 
 MIB = 1 << 20
 HEADER_LIMIT = 64 * 1024
+MAX_RESPONSE = 16 * MIB
+"""What is kept of an answer unless `capture.max_response` says otherwise."""
 
 
 def says(data: bytes, *, pause: float = 0.0) -> Script:
@@ -332,14 +341,30 @@ def test_c18_an_encoded_stream_passes_unchanged_and_is_read(
     assert row["response_sha256"] == hashlib.sha256(wire).hexdigest()
 
 
-@pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "deflate", "compress", "gzip, br", "nonsense"])
-def test_c18_wrong_or_unknown_encodings_pass_unchanged_and_are_marked(relayed: Relayed, coding: str) -> None:
-    relayed.upstream.script = lambda talk: talk.answer(b"not encoded", headers=f"content-encoding: {coding}\r\n")
+CODINGS = ["gzip", "br", "zstd", "deflate", "compress", "gzip, br", "nonsense"]
+
+
+@pytest.mark.parametrize("body", [b"not encoded", b"\xff\x00\xfe not encoded"], ids=["text", "no text"])
+@pytest.mark.parametrize("coding", CODINGS)
+def test_c18_wrong_or_unknown_encodings_pass_unchanged_and_are_marked(
+    relayed: Relayed, coding: str, body: bytes
+) -> None:
+    """What is text all the same is stored as it is; what nobody can search for secrets is not."""
+    relayed.upstream.script = lambda talk: talk.answer(body, headers=f"content-encoding: {coding}\r\n")
     reply = relayed.ask(MESSAGES)
-    assert reply.body == b"not encoded"
+    assert reply.body == body
     row = relayed.proxy.exchange(reply.request_id)
-    assert row["response_bytes"] == len(b"not encoded")
+    assert row["response_bytes"] == len(body)
     assert row["parse_error"]
+    expected = (None, body) if body.isascii() else ("unsearched", b"")
+    assert (row["response_capture"], stored(relayed, row)) == expected
+
+
+def stored(relayed: Relayed, row: Row) -> bytes:
+    """What the ledger has of the upstream's answer."""
+    with contextlib.closing(reader(Folder(relayed.proxy.data).ledger)) as conn:
+        body = get_body(conn, row["request_id"], Hop.UPSTREAM_RESPONSE)
+        return b"".join(piece for part in (body.parts if body else ()) for piece in unpacked(part))
 
 
 def test_c18_an_encoded_body_that_breaks_off_passes_unchanged_and_is_marked(relayed: Relayed) -> None:
@@ -351,29 +376,56 @@ def test_c18_an_encoded_body_that_breaks_off_passes_unchanged_and_is_marked(rela
     assert (row["outcome"], row["input_tokens"]) == ("truncated", 25)
 
 
-def _bombs() -> dict[str, tuple[str, bytes]]:
-    packed = zstandard.ZstdCompressor(level=9).compressobj()
-    zeros = b"\x00" * MIB
-    zstd = b"".join(packed.compress(zeros) for _ in range(300)) + packed.flush()
-    deep = gzip.compress(gzip.compress(b"\x00" * (100 * MIB)))
+def _bombs() -> dict[str, tuple[str, bytes, str]]:
+    """Coding, much that is next to nothing in it, and why it is not decoded to its end."""
+    zeros, many = b"\x00" * MIB, range(300)
+    zstd, br, mild = zstandard.ZstdCompressor(level=9).compressobj(), brotli.Compressor(quality=1), zlib.compressobj(1)
+    chance = random.Random(19)
+    sparse = b"".join(chance.randbytes(60) + b"\x00" * 5_940 for _ in range(180))
     return {
-        "gzip": ("gzip", gzip.compress(b"\x00" * (300 * MIB), 1)),
-        "zstd": ("zstd", zstd),
-        "gzip in gzip": ("gzip, gzip", deep),
+        "gzip": ("gzip", gzip.compress(b"\x00" * (300 * MIB), 1), "decodes to more than"),
+        "zstd": ("zstd", b"".join(zstd.compress(zeros) for _ in many) + zstd.flush(), "decodes to more than"),
+        "br": ("br", b"".join(br.process(zeros) for _ in many) + br.finish(), "decodes to more than"),
+        "gzip in gzip": ("gzip, gzip", gzip.compress(gzip.compress(b"\x00" * (100 * MIB))), "chained content codings"),
+        "within the ratio": (
+            "deflate",
+            b"".join(mild.compress(sparse) for _ in range(80)) + mild.flush(),
+            f"decodes to more than {MAX_DECODED_BYTES} bytes",
+        ),
     }
 
 
 def test_c19_decompression_bombs_are_relayed_and_cost_no_memory(relayed: Relayed) -> None:
-    relay = psutil.Process(relayed.proxy.pid("relay"))
-    for coding, bomb in _bombs().values():
-        before = relay.memory_info().rss
+    for name, (coding, bomb, reason) in _bombs().items():
         relayed.upstream.script = lambda talk, bomb=bomb, coding=coding: talk.answer(  # type: ignore[misc]
-            bomb, headers=f"content-encoding: {coding}\r\n"
+            bomb, headers=f"content-encoding: {coding}\r\n", content_type="text/event-stream"
         )
-        reply = relayed.ask(MESSAGES)
-        assert reply.body == bomb
-        assert relayed.proxy.exchange(reply.request_id)["parse_error"]
-        assert relay.memory_info().rss - before < 32 * MIB
+        with most_memory(relayed) as most:
+            reply = relayed.ask(MESSAGES)
+            assert reply.body == bomb
+            error = relayed.proxy.exchange(reply.request_id)["parse_error"]
+        assert reason in error, name
+        assert most() < (3 * MAX_DECODED_BYTES if name == "within the ratio" else 32 * MIB), name
+
+
+@contextlib.contextmanager
+def most_memory(relayed: Relayed) -> Iterator[Callable[[], int]]:
+    """How much memory the relay took at most, beyond what it had, while the block ran."""
+    relay, done = psutil.Process(relayed.proxy.pid("relay")), threading.Event()
+    before = most = relay.memory_info().rss
+
+    def look() -> None:
+        nonlocal most
+        while not done.wait(0.005):
+            most = max(most, relay.memory_info().rss)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        yield lambda: most - before
+    finally:
+        done.set()
+        looking.join()
 
 
 def test_c20_an_answer_without_end_is_relayed_in_constant_memory(relayed: Relayed) -> None:
@@ -404,8 +456,9 @@ def test_c20_an_answer_without_end_is_relayed_in_constant_memory(relayed: Relaye
     [row] = relayed.proxy.rows(sql, pieces * MIB)
     assert (row["outcome"], row["response_capture"]) == ("ok", "too_large")
     assert row["response_sha256"] == seen_hash.hexdigest()
-    stored = "SELECT size FROM exchange_bodies WHERE request_id = ? AND size > ?"
-    assert [body["size"] for body in relayed.proxy.rows(stored, row["request_id"], 0)] != []
+    kept = stored(relayed, row)
+    assert kept == (piece * 17)[: len(kept)]
+    assert MAX_RESPONSE - 100 < len(kept) <= MAX_RESPONSE, "but for a word that the limit cuts"
 
 
 def test_c21_a_byte_now_and_then_is_relayed_as_it_comes(relayed: Relayed) -> None:

@@ -102,9 +102,12 @@ class Connection:
         self._rest = self.until(end).split(end, 1)[1]
 
     def closed(self) -> bool:
-        """Waits for the other side to close; whether it did."""
-        while more := self._some():
-            self._rest += more
+        """Waits for the other side to close; whether it did in time."""
+        try:
+            while more := self._some():
+                self._rest += more
+        except TimeoutError:
+            return False
         return True
 
     def reset(self) -> None:
