@@ -5,7 +5,8 @@ from __future__ import annotations
 MOST_BYTES = 1024
 """Per attribute; Loki and Tempo take more, but metadata is no place for documents."""
 
-_CUT = "…"
+CUT = "…"
+"""Stands where a text was cut."""
 
 
 def clipped(text: str, most: int = MOST_BYTES) -> str:
@@ -13,7 +14,7 @@ def clipped(text: str, most: int = MOST_BYTES) -> str:
     if len(text) <= most and text.isascii():
         return text
     data = text.encode("utf-8", "replace")
-    return data.decode() if len(data) <= most else data[: most - len(_CUT.encode())].decode("utf-8", "ignore") + _CUT
+    return data.decode() if len(data) <= most else data[: most - len(CUT.encode())].decode("utf-8", "ignore") + CUT
 
 
 def printable(text: str, most: int = MOST_BYTES) -> str:

@@ -17,7 +17,7 @@ from tests.faults.exporting import QUICK
 from tests.faults.failing import FailAt, Inside
 from tests.kit import laws
 from tests.kit.process import Proxy, Row, wait
-from tests.kit.raw import MESSAGES, ask, get, post
+from tests.kit.raw import MESSAGES, ask, post
 from tests.kit.upstream import DELTA, END, START, Talk, Upstream, ok
 from tests.receiver import Receiver, receiver, values
 from tests.relay.conftest import FAST, Relayed

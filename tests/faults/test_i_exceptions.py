@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,13 +13,12 @@ from proxy.ledger.counters import read_all
 from proxy.ledger.folder import Folder
 from proxy.ledger.verify import verify
 from tests.end_to_end.signals import scraped
+from tests.faults.breaking import Breakable, Place
 from tests.kit import laws
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import ask, get, post
 from tests.kit.upstream import Talk, Upstream
 
-Place = tuple[str, str]
-"""A module, and a function in it."""
 ANSWERING: tuple[Place, ...] = (
     ("proxy.gate", "check"),
     ("proxy.relay.routes", "Routes.find"),
@@ -57,67 +54,13 @@ SHOWING: dict[Place, str] = {
 }
 """With a page that it makes."""
 
-HOOK = """
-import importlib.abc, importlib.util, os, sys
-
-PLACES, FOLDER = {places!r}, {folder!r}
-
-def breaking(works, name):
-    def call(*given, **named):
-        if os.path.exists(os.path.join(FOLDER, name)):
-            with open(os.path.join(FOLDER, "raised"), "a") as raised:
-                raised.write(name + "\\n")
-            raise RuntimeError("a fault of the test in " + name)
-        return works(*given, **named)
-    return call
-
-class Hook(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        paths = [path for module, path in PLACES if module == name]
-        if not paths:
-            return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
-        sys.meta_path.insert(0, self)
-        execute = spec.loader.exec_module
-        def exec_module(module):
-            execute(module)
-            for path in paths:
-                *owners, last = path.split(".")
-                owner = module
-                for part in owners:
-                    owner = getattr(owner, part)
-                setattr(owner, last, breaking(getattr(owner, last), path))
-        spec.loader.exec_module = exec_module
-        return spec
-
-sys.meta_path.insert(0, Hook())
-"""
-"""A `sitecustomize` that makes functions of the product fail while there is a file of their name."""
-
 
 @dataclass
-class Breakable:
-    """A proxy whose functions fail when they are told to."""
+class Broken:
+    """A proxy, and its parts that can fail."""
 
     proxy: Proxy
-    hook: Path
-
-    @contextlib.contextmanager
-    def broken(self, place: Place) -> Iterator[None]:
-        """One of them fails while the block runs, and did."""
-        (self.hook / "raised").unlink(missing_ok=True)
-        flag = self.hook / place[1]
-        flag.touch()
-        try:
-            yield
-        finally:
-            flag.unlink()
-        assert self.raised(place), "it was never called"
-
-    def raised(self, place: Place) -> int:
-        """How often it failed the last time."""
-        return (self.hook / "raised").read_text().splitlines().count(place[1])
+    parts: Breakable
 
 
 def script(talk: Talk) -> None:
@@ -128,23 +71,20 @@ def script(talk: Talk) -> None:
 
 
 @pytest.fixture(scope="module")
-def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Breakable]:
+def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broken]:
     folder = tmp_path_factory.mktemp("proxy")
-    hook = folder / "hook"
-    hook.mkdir()
-    places = sorted({*ANSWERING, *RECORDING, *LOOKING, *WRITING, *SHOWING})
-    (hook / "sitecustomize.py").write_text(HOOK.format(places=places, folder=str(hook)))
+    breaks = Breakable(folder / "hook", {*ANSWERING, *RECORDING, *LOOKING, *WRITING, *SHOWING})
     with Upstream(script=script).running() as upstream:
-        proxy = Proxy(folder, upstream.url, env={"PYTHONPATH": str(hook)})
+        proxy = Proxy(folder, upstream.url, env=breaks.env)
         with proxy.running():
-            yield Breakable(proxy, hook)
+            yield Broken(proxy, breaks)
 
 
 @pytest.mark.parametrize("place", ANSWERING, ids=lambda place: place[1])
-def test_i13_an_exception_in_any_layer_is_answered_recorded_and_survived(breakable: Breakable, place: Place) -> None:
+def test_i13_an_exception_in_any_layer_is_answered_recorded_and_survived(breakable: Broken, place: Place) -> None:
     proxy = breakable.proxy
     number = proxy.pid("relay")
-    with breakable.broken(place):
+    with breakable.parts.broken(place):
         reply = ask(proxy.base_url, get("/v1/models"))
     assert ask(proxy.base_url, get("/after")).status == 200
     assert (reply.status, reply.value(b"x-proxy-error")) == (500, b"internal")
@@ -160,9 +100,9 @@ def test_i13_an_exception_in_any_layer_is_answered_recorded_and_survived(breakab
 
 
 @pytest.mark.parametrize("place", RECORDING, ids=lambda place: place[1])
-def test_i13_an_exception_while_recording_costs_no_answer_and_no_row(breakable: Breakable, place: Place) -> None:
+def test_i13_an_exception_while_recording_costs_no_answer_and_no_row(breakable: Broken, place: Place) -> None:
     proxy = breakable.proxy
-    with breakable.broken(place):
+    with breakable.parts.broken(place):
         reply = ask(proxy.base_url, post("/v1/messages", b'{"model": "m"}'))
         assert (reply.status, reply.body) == (200, b"{}")
         proxy.exchange(reply.request_id)
@@ -171,27 +111,27 @@ def test_i13_an_exception_while_recording_costs_no_answer_and_no_row(breakable: 
     laws.check(proxy)
 
 
-def test_d7_each_fault_of_what_looks_is_counted_once_and_told_by_metrics(breakable: Breakable) -> None:
+def test_d7_each_fault_of_what_looks_is_counted_once_and_told_by_metrics(breakable: Broken) -> None:
     """In test_d_capture, at every single call."""
     proxy = breakable.proxy
     for place in LOOKING:
         before = counted(proxy, "read_errors")
-        with breakable.broken(place):
+        with breakable.parts.broken(place):
             reply = ask(proxy.base_url, post("/v1/messages", b'{"model": "m"}', "x-way: quick\r\n"))
             assert (reply.status, reply.body) == (200, b"{}")
             proxy.exchange(reply.request_id)
-        assert counted(proxy, "read_errors") == before + breakable.raised(place), place
+        assert counted(proxy, "read_errors") == before + breakable.parts.raised(place), place
     wait(lambda: told(proxy, "proxy_read_errors_total") == counted(proxy, "read_errors"), "the faults to be told")
 
 
 @pytest.mark.parametrize("place", SHOWING, ids=lambda place: place[1])
 def test_i13_an_exception_of_the_inspector_is_a_sentence_and_the_next_page_is_shown(
-    breakable: Breakable, place: Place
+    breakable: Broken, place: Place
 ) -> None:
     proxy, path = breakable.proxy, SHOWING[place]
     stranger = place[1] == "Access.session"
     fields = {} if stranger else {"authorization": f"Bearer {proxy.token}"}
-    with breakable.broken(place):
+    with breakable.parts.broken(place):
         failed = httpx.get(proxy.inspector_url + path, headers=fields, trust_env=False)
     assert failed.status_code == 500
     assert "The inspector failed at this; its log says more." in failed.text
@@ -201,14 +141,14 @@ def test_i13_an_exception_of_the_inspector_is_a_sentence_and_the_next_page_is_sh
 
 
 def test_i13_exceptions_of_the_recorder_thread_are_counted_and_end_neither_it_nor_a_request(
-    breakable: Breakable,
+    breakable: Broken,
 ) -> None:
     """What it cannot write, for no reason that it knows, is lost and told."""
     proxy = breakable.proxy
     known = told(proxy, "proxy_dropped_total")
     for place in WRITING:
         before = counted(proxy, "records_lost")
-        with breakable.broken(place):
+        with breakable.parts.broken(place):
             assert [ask(proxy.base_url, get(f"/lost-{number}")).status for number in range(3)] == [200] * 3
             wait(lambda: counted(proxy, "records_lost") == before + 3, "the losses to be counted")  # noqa: B023
         reply = ask(proxy.base_url, get("/after"))

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from proxy.observer.delivery.discreet import Discreet
 from proxy.observer.delivery.over_http import HttpSender
 from proxy.observer.delivery.replies import Reply, Signal, Verdict
 from proxy.settings.otlp import GRPC, Exporter, hush_grpc
@@ -35,8 +36,8 @@ def sender_of(signal: Signal, target: Exporter) -> Sender:
         hush_grpc()
         from proxy.observer.delivery.over_grpc import GrpcSender
 
-        return GrpcSender(signal, target)
-    return HttpSender(signal, target)
+        return Discreet(GrpcSender(signal, target), target)
+    return Discreet(HttpSender(signal, target), target)
 
 
 def trust(target: Exporter) -> ssl.SSLContext:

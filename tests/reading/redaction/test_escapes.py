@@ -15,7 +15,8 @@ from proxy.reading.redaction import escapes
 from proxy.reading.redaction.escapes import unescaped, whole_escapes
 from proxy.reading.redaction.redactor import Redactor
 from proxy.reading.redaction.scan import Unsearchable
-from tests.reading.redaction.test_kinds import SCANNER, SECRETS
+from tests.kit.secrets import SECRETS
+from tests.reading.redaction.test_kinds import SCANNER
 
 OWN = "caller-secret-0123456789"
 REDACTOR = Redactor([OWN], b"salt", SCANNER)
