@@ -15,6 +15,8 @@ from itertools import chain
 from operator import itemgetter
 from typing import Any
 
+from proxy.settings.shape import Relay
+
 log = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
@@ -42,6 +44,8 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _RARE = frozenset({b"upgrade", b"http2-settings", b"expect", b"origin", b"sec-fetch-site"})
 """Fields of browsers, and of who wants more than plain HTTP/1.1: most requests have none of them."""
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+_USUAL = Relay()
+"""What a port without such settings of its own admits, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,9 @@ class Rules:
     allowed_hosts: frozenset[str]
     """Lower-case host names without port; `*` admits any."""
     max_body: int
-    max_header_bytes: int = 65_536
-    max_headers: int = 100
-    max_uri_bytes: int = 8_192
+    max_header_bytes: int = _USUAL.max_header_bytes
+    max_headers: int = _USUAL.max_headers
+    max_uri_bytes: int = _USUAL.max_uri_bytes
     links: bool = False
     """Whether a link on another site may lead here: it shows a page and changes nothing."""
 
@@ -109,7 +113,7 @@ def check(scope: Scope, rules: Rules) -> Rejection | None:
         or _sizes(headers, rules)
         or _characters(names, headers)
         or _framing(names, headers, scope["http_version"], rules)
-        or _host(names, headers, rules, probe=scope["raw_path"] in PROBES)
+        or _host(names, headers, rules, probe=scope["raw_path"] in PROBES and scope["method"] in ("GET", "HEAD"))
         or (None if _RARE.isdisjoint(names) else _upgrade(headers) or _origin(scope["method"], headers, rules))
     )
 

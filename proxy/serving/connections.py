@@ -11,25 +11,29 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Protocol
 
+from proxy.settings.shape import Relay
+
 LOOK_S = 0.5
 """Time between two looks at all connections, and how much early a deadline may be."""
 STALL_S = 2.0
 """Time without a look that says that this process did not run: what came meanwhile is still unread."""
+_USUAL = Relay()
+"""What a port without such settings of its own allows, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one port allows its clients; times in seconds."""
 
-    head: float = 10.0
+    head: float = _USUAL.client_header_timeout
     """From connecting, or from the first byte of a further request, until its headers are complete."""
-    keep_alive: float = 75.0
+    keep_alive: float = _USUAL.keep_alive_timeout
     """Between two requests."""
     body: float | None = None
     """For a whole request body; None where the application sees to that."""
-    stall: float = 120.0
+    stall: float = _USUAL.client_stall_timeout
     """Without taking a byte of what is to be sent."""
-    connections: int = 2_000
+    connections: int = _USUAL.max_connections
     """Beyond these, connections without a request under way are closed, the longest idle first."""
 
 
