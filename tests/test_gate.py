@@ -133,7 +133,8 @@ def test_only_one_known_host_is_served(hosts: tuple[tuple[bytes, bytes], ...], e
 
 
 def test_probes_are_answered_under_any_host_name() -> None:
-    assert status(scope(b"/healthz", method="GET", host=((b"host", b"10.0.0.7:8080"),))) is None
+    for method, expected in (("GET", None), ("HEAD", None), ("POST", 403)):
+        assert status(scope(b"/healthz", method=method, host=((b"host", b"10.0.0.7:8080"),))) == expected
 
 
 @pytest.mark.parametrize(

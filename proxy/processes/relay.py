@@ -118,7 +118,7 @@ async def _relay(
         max_uri_bytes=settings.relay.max_uri_bytes,
     )
     listener = server(
-        Probes(Gate(relay, rules=rules, refuse=relay.refuse), readiness),
+        Gate(Probes(relay, readiness), rules=rules, refuse=relay.refuse),
         parser=settings.relay.parser,
         shared=settings.relay.workers > 1,
         limits=Limits(

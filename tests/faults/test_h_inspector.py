@@ -398,12 +398,26 @@ def test_h16_nothing_in_a_request_names_the_host_that_is_asked(house: House) -> 
 
 
 def test_h16_every_route_of_both_ports_stands_behind_the_gate(house: House, tmp_path: Path) -> None:
-    """A request that only the gate refuses is refused everywhere but at the probes."""
-    for path in {*paths(tmp_path), "/", "/v1/messages", "/production/v1/messages"} - set(PROBES):
+    """A request that only the gate refuses is refused everywhere."""
+    for path in {*paths(tmp_path), *PROBES, "/", "/v1/messages", "/production/v1/messages"}:
         for reply in house.both(get(path, "Expect: 200-maybe\r\n")):
             assert reply.status == 417, path
-    for path in PROBES:
-        assert ask(house.proxy.inspector_url, get(path, "Expect: 200-maybe\r\n")).status == 417
+    assert house.upstream.seen == []
+
+
+@pytest.mark.parametrize("path", PROBES)
+def test_h16_the_gate_lets_probes_pass_under_any_name_and_nothing_else_of_them(house: House, path: str) -> None:
+    """Orchestrators know a machine by names of their own; whoever is not asking whether it lives is not let in."""
+    for method in ("GET", "HEAD"):
+        assert [reply.status for reply in house.both(get(path, host="10.0.0.7:80", method=method))] == [200, 200]
+        for bad in ("Content-Length: 0x3\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n"):
+            assert [reply.status for reply in house.both(get(path, bad, method=method))] == [400, 400]
+        assert [reply.status for reply in house.both(get(path, "Upgrade: h2c\r\n", method=method))] == [426, 426]
+        origin = "Origin: http://evil.test\r\n"
+        assert [reply.status for reply in house.both(get(path, origin, method=method))] == [403, 403]
+    assert [reply.status for reply in house.both(post(path, b"{}", host="10.0.0.7:80"))] == [403, 403]
+    assert [reply.status for reply in house.both(post(path, b"{}"))] == [404, 403]
+    assert house.upstream.seen == []
 
 
 @pytest.mark.parametrize(
