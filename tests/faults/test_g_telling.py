@@ -23,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families as prometheu
 from proxy.names.metrics import INSTRUMENTS
 from proxy.observer.labels import MOST_KEYS
 from tests.end_to_end import signals
-from tests.faults.exporting import assert_all_told, by_id, exporting, log_id, memory, telling, to
+from tests.faults.exporting import assert_all_told, by_id, counted, exporting, health, log_id, memory, telling, to
 from tests.kit import laws
 from tests.kit.conditions import WallClock
 from tests.kit.process import Proxy, wait
@@ -34,6 +34,7 @@ from tests.receiver import Received, Receiver, Value, receiver, values
 from tests.receiver import Reply as Answer
 from tests.servers.cache import program
 
+DASHBOARDS = Path(__file__).parents[2] / "grafana" / "dashboards"
 HOSTILE = 10_000
 CLIENTS = 8
 NEW_KEY_EVERY = 25
@@ -104,7 +105,10 @@ def told(installation: Told) -> Iterator[Told]:
 
 
 def test_g7_nothing_that_loki_would_refuse_is_sent_and_the_ledger_has_it_all(told: Told) -> None:
-    """Lines, attributes and their number stay within its limits, whatever clients and upstreams write."""
+    """Lines, attributes and their number stay within its limits, whatever clients and upstreams write.
+
+    The time is that of the journal: nothing is dated anew to get in.
+    """
     name = "ö" * 4_000
     body = json.dumps({"model": name, "metadata": {"user_id": name}, "stream": True}).encode()
     metadata = '{"customer": "' + "m" * 4_000 + '"}'
@@ -116,6 +120,30 @@ def test_g7_nothing_that_loki_would_refuse_is_sent_and_the_ledger_has_it_all(tol
     assert attributes is not None
     assert (row["path"], row["request_bytes"]) == (f"/v1/messages/{'p' * 5_000}", len(body))
     assert attributes["path"] == "/v1/messages/" + "p" * (1_024 - 13 - 3) + "…"
+    [commit_ns] = [
+        each["commit_ns"]
+        for each in told.proxy.rows("SELECT request_id, commit_ns FROM journal")
+        if each["request_id"] == reply.request_id
+    ]
+    times = {
+        (record.time_unix_nano, record.observed_time_unix_nano)
+        for record in told.otlp.logs()
+        if values(record.attributes)["request_id"] == reply.request_id
+    }
+    assert times == {(commit_ns, commit_ns)}
+    assert attributes["duration_ms"] == pytest.approx(row["duration_ms"], abs=0.001)
+
+
+def test_g7_a_stream_that_is_too_fast_for_loki_comes_again_and_what_it_discards_is_on_a_dashboard(told: Told) -> None:
+    told.otlp.script("logs", Answer(429, b"Per stream rate limit exceeded (limit: 3MB/sec)", "text/plain"))
+    before = health(told.proxy, "proxy_export_failures_total")["logs"]
+    reply = ask(told.proxy.base_url, MESSAGES)
+    wait(lambda: record_of(told, reply) is not None, "the record")
+    assert health(told.proxy, "proxy_export_failures_total")["logs"] == before + 1
+    boards = [
+        board for board in DASHBOARDS.glob("*.json") if "loki_discarded_samples_total" in board.read_text("utf-8")
+    ]
+    assert boards
 
 
 def record_of(told: Told, reply: Reply) -> dict[str, Value] | None:
@@ -144,6 +172,30 @@ def test_g7_records_too_old_for_loki_are_given_up_by_reason_and_hold_up_nothing(
             letters = proxy.rows("SELECT signal, request_id, reason FROM dead_letters ORDER BY seq")
             assert [tuple(row.values()) for row in letters] == [("logs", each, "too_old") for each in old]
             assert 'proxy_dead_letters_total{reason="too_old",signal="logs"} 3.0' in proxy.metrics()
+
+
+def test_g7_logs_of_a_clock_that_was_ahead_are_given_up_by_reason_and_nothing_else_is(tmp_path: Path) -> None:
+    """A day ahead, which Loki takes from nobody; as the journal's times only rise, that holds until it has come."""
+    clock = WallClock(tmp_path)
+    with receiver() as otlp, exporting(tmp_path, otlp, clock.env) as proxy:
+        otlp.judge(loki)
+        before = ask(proxy.base_url, MESSAGES).request_id
+        wait(lambda: otlp.logs(), "the first record")
+        clock.move(DAY_S)
+        ahead = ask(proxy.base_url, MESSAGES).request_id
+        letters = "SELECT signal, request_id, reason FROM dead_letters"
+        wait(lambda: proxy.rows(letters), "the refusal")
+        clock.move(0)
+        after = ask(proxy.base_url, MESSAGES).request_id
+        wait(lambda: len(proxy.rows(letters)) == 2, "the refusal of what came after it")
+        assert [tuple(row.values()) for row in proxy.rows(letters)] == [
+            ("logs", late, "export_rejected") for late in (ahead, after)
+        ]
+        assert [values(one.attributes)["request_id"] for one in otlp.logs()] == [before]
+        assert {row["request_id"] for row in proxy.finished(3)} == {before, ahead, after}
+        wait(lambda: len(otlp.spans()) == 6, "the spans of all")
+        wait(lambda: signals.differences(counted(proxy, otlp), signals.expected(proxy)) == [], "the totals of all")
+        assert health(proxy, "proxy_dropped_total")["export_rejected"] == 2
 
 
 @pytest.mark.timeout(240)

@@ -12,11 +12,9 @@ from proxy.ledger.connect import writer
 from proxy.names.metrics import Channel
 from proxy.observer import wire
 from proxy.observer.beginnings import Beginnings
-from proxy.observer.complaints import Complaints
 from proxy.observer.delivery.replies import Reply, Signal, Verdict
 from proxy.observer.delivery.sending import Pace, Sender, SendingThread
 from proxy.observer.export_metrics import Exemplars, metrics
-from proxy.observer.health import Health
 from proxy.observer.table import Label, Point, Series
 
 Look = Callable[[], tuple[int, list[Series], list[Point]]]
@@ -42,37 +40,25 @@ class Meter(SendingThread):
         clock_ns: Callable[[], int] = time.time_ns,
     ) -> None:
         """`request` puts encoded metrics into one request."""
-        super().__init__("send metrics", sender.abort)
-        self.health = Health()
+        super().__init__(Signal.METRICS, sender, pace)
         self.covered = 0
         """The journal number that the last delivered export covers."""
         self._ledger = ledger
-        self._sender = sender
         self._look = look
         self._request = request
         self._interval_s = interval_s
-        self._pace = pace or Pace()
         self._clock_ns = clock_ns
-        self._complaints = Complaints(Signal.METRICS)
         self._shown: dict[tuple[str, tuple[Label, ...]], Exemplars] = {}
 
     def _run(self) -> None:
         failures = 0
         while True:
             last = self._stop.is_set()
-            wait = self._interval_s
-            try:
-                reply = self._send()
-                failures = 0 if reply.verdict is Verdict.DELIVERED else failures + 1
-                if failures:
-                    wait = max(wait, self._pace.wait(reply, failures))
-            except Exception:
-                self.health.failures += 1
-                self.health.up = False
-                self._complaints.broken()
+            reply = self._send()
+            failures = 0 if reply.verdict is Verdict.DELIVERED else failures + 1
             if last:
                 return
-            self._stop.wait(wait)
+            self._stop.wait(max(self._interval_s, self._pace.wait(reply, failures) if failures else 0.0))
 
     def _send(self) -> Reply:
         covered, series, gauges = self._look()

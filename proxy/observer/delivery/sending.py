@@ -5,15 +5,16 @@ from __future__ import annotations
 import ssl
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
+from proxy.observer.complaints import Complaints
 from proxy.observer.delivery.discreet import Discreet
 from proxy.observer.delivery.over_http import HttpSender
 from proxy.observer.delivery.replies import Reply, Signal, Verdict
+from proxy.observer.health import Health
 from proxy.settings.otlp import GRPC, Exporter, hush_grpc
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -49,37 +50,6 @@ def trust(target: Exporter) -> ssl.SSLContext:
     return context
 
 
-class SendingThread(ABC):
-    """The life of a thread that sends one signal until it is told to stop."""
-
-    def __init__(self, name: str, abort: Callable[[], None]) -> None:
-        """`abort` breaks off what is on its way."""
-        self._abort = abort
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-
-    @abstractmethod
-    def _run(self) -> None:
-        """Send, and once more after `_stop` was set."""
-
-    def start(self) -> None:
-        """Start the thread, after any fork."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Send what waits, once, and end. Returns at once; `join` waits."""
-        self._stop.set()
-
-    def abort(self) -> None:
-        """Break off what is on its way; it stays pending."""
-        self._abort()
-
-    def join(self, timeout: float) -> bool:
-        """Wait for the end; False when it has not come within `timeout` seconds."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
-
-
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How long to wait after failures, in seconds."""
@@ -98,3 +68,52 @@ class Pace:
         else:
             own = min(self.most, self.first * 2 ** min(failures - 1, 20))
         return max(own, min(reply.retry_after or 0.0, self.asked))
+
+
+class SendingThread(ABC):
+    """The life of a thread that sends one signal until it is told to stop; whatever ends it before, it begins anew."""
+
+    def __init__(self, signal: Signal, sender: Sender, pace: Pace | None) -> None:
+        self.health = Health()
+        self._sender = sender
+        self._pace = pace or Pace()
+        self._complaints = Complaints(signal)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._live, name=f"send {signal.value}", daemon=True)
+
+    @abstractmethod
+    def _run(self) -> None:
+        """Send, and once more after `_stop` was set."""
+
+    def _live(self) -> None:
+        failures = 0
+        while True:
+            last = self._stop.is_set()
+            try:
+                self._run()
+                return
+            except BaseException:  # SystemExit, too: nobody would miss a thread that is gone
+                failures += 1
+                self.health.failures += 1
+                self.health.up = False
+                self._complaints.broken()
+            if last:
+                return
+            self._stop.wait(min(self._pace.most, self._pace.first * failures))
+
+    def start(self) -> None:
+        """Start the thread, after any fork."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Send what waits, once, and end. Returns at once; `join` waits."""
+        self._stop.set()
+
+    def abort(self) -> None:
+        """Break off what is on its way; it stays pending."""
+        self._sender.abort()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end; False when it has not come within `timeout` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()

@@ -19,10 +19,8 @@ from proxy.ledger.connect import transaction, writer
 from proxy.ledger.journal import JournalRow
 from proxy.ledger.queries import Listed
 from proxy.observer import given_up
-from proxy.observer.complaints import Complaints
 from proxy.observer.delivery.replies import Reply, Signal, Verdict
 from proxy.observer.delivery.sending import MOST_BYTES, Pace, Sender, SendingThread
-from proxy.observer.health import Health
 from proxy.observer.shared import Entry, Shared
 
 MOST_ROWS = 256
@@ -68,19 +66,15 @@ class Shipper(SendingThread):
 
         `oldest_s`: age beyond which a record is given up, None for never.
         """
-        super().__init__(f"ship {signal.value}", sender.abort)
-        self.health = Health()
+        super().__init__(signal, sender, pace)
         self._signal = signal
         self._name = signal.value
         self._ledger = ledger
-        self._sender = sender
         self._build = build
         self._request = request
         self._shared = shared or Shared()
         self._oldest_s = oldest_s
-        self._pace = pace or Pace()
         self._clock_ns = clock_ns
-        self._complaints = Complaints(signal)
         self._in_a_row = 0
         self._wake = threading.Event()
 
@@ -94,29 +88,13 @@ class Shipper(SendingThread):
         self._wake.set()
 
     def _run(self) -> None:
-        failures = 0
-        while True:
-            last = self._stop.is_set()
-            try:
-                with closing(writer(self._ledger)) as conn:
-                    self._work(conn)
-                return
-            except Exception:
-                failures += 1
-                self.health.failures += 1
-                self.health.up = False
-                self._complaints.broken()
-            if last:
-                return
-            self._stop.wait(min(self._pace.most, self._pace.first * failures))
-
-    def _work(self, conn: sqlite3.Connection) -> None:
-        while not self._stop.is_set():
-            self._wake.clear()
-            if not self._step(conn):
-                self._wake.wait(_IDLE_S)
-        while self.health.up is not False and self._step(conn):
-            pass
+        with closing(writer(self._ledger)) as conn:
+            while not self._stop.is_set():
+                self._wake.clear()
+                if not self._step(conn):
+                    self._wake.wait(_IDLE_S)
+            while self.health.up is not False and self._step(conn):
+                pass
 
     def _step(self, conn: sqlite3.Connection) -> bool:
         """Deliver the next rows; whether there were any and all are done with."""
