@@ -64,7 +64,8 @@ def unreachable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Unreachabl
             for name, url in urls.items()
         ]
         env = {"SSL_CERT_FILE": str(authority)}
-        proxy = Proxy(folder, urls["refused"], relay=FAST, rest="".join(sections), env=env)
+        relay = FAST.replace("\nheader_timeout = 1", "\nheader_timeout = 5")  # else it is over with the other's
+        proxy = Proxy(folder, urls["refused"], relay=relay, rest="".join(sections), env=env)
         stack.enter_context(proxy.running())
         yield Unreachable(proxy, servers)
 
