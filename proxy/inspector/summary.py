@@ -223,12 +223,15 @@ def _output_hint(exchange: Exchange) -> str:
 
 def _phases(exchange: Exchange) -> tuple[Phase, ...]:
     """Consecutive stretches between the moments that are known; a moment never lies before the one ahead of it."""
+    first, answering, begun = "first token", "Generating", exchange.first_token_ms
+    if begun is None:
+        first, answering, begun = "first byte", "Receiving the answer", exchange.first_byte_ms
     moments = (
         ("Receiving the request", "receive", exchange.received_ms, "until the last byte of the client's body"),
         ("Proxy and connection", "proxy", exchange.sent_ms, "until the request had been handed to the upstream"),
         ("Waiting for headers", "wait", exchange.headers_ms, "until the upstream's response headers"),
-        ("Waiting for the first token", "think", exchange.first_token_ms or exchange.first_byte_ms, "or first byte"),
-        ("Generating", "generate", exchange.last_byte_ms, "until the last byte of the upstream"),
+        (f"Waiting for the {first}", "think", begun, "of the answer"),
+        (answering, "generate", exchange.last_byte_ms, "until the last byte of the upstream"),
         ("Finishing", "proxy", exchange.duration_ms, "until the request was over for the client"),
     )
     end = max((moment for _, _, moment, _ in moments if moment is not None), default=0.0)

@@ -70,6 +70,12 @@ def test_the_time_line_is_consecutive_and_fills_the_bar() -> None:
     assert all(0 <= phase.start < BAR and phase.start + phase.width <= BAR + 2 for phase in phases)
 
 
+def test_an_answer_without_a_first_token_is_received_not_generated() -> None:
+    phases = summary.timings(answered("px_1", first_token_ms=None)).phases
+
+    assert [phase.name for phase in phases][3:5] == ["Waiting for the first byte", "Receiving the answer"]
+
+
 def test_moments_out_of_order_take_no_time() -> None:
     """The upstream may answer before the request has been sent."""
     phases = summary.timings(answered("px_1", headers_ms=10.0)).phases
