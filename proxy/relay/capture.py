@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import NamedTuple, TypedDict
 
 from proxy.exchange import Attempt, Headers
+from proxy.reading.facts import ResponseFacts
 from proxy.reading.redaction.redactor import Redactor
 from proxy.reading.response import ResponseReader
 from proxy.reading.turns import Turn
@@ -84,6 +85,19 @@ class Copy:
         if self._hash is None:
             self._hash = hashlib.sha256(self.joined()) if turn is None else turn.sha256()
         return self._hash.hexdigest()
+
+
+class _Read(NamedTuple):
+    """A reader that was read to its end, and holds nothing of the body any more."""
+
+    facts: ResponseFacts
+
+    def feed(self, data: bytes, at_ms: float) -> None:
+        """Nothing comes any more."""
+
+    def end(self) -> ResponseFacts:
+        """What it had found."""
+        return self.facts
 
 
 @dataclass(slots=True)
@@ -236,7 +250,13 @@ class Capture:
         return bool(wishes) and any(value.strip().lower() not in (b"", b"on") for value in wishes)
 
     def shed(self) -> None:
-        """Forgets the bodies because the recorder's queue is full."""
+        """Forgets the bodies because the recorder's queue is full, and what else holds them; never raises."""
+        self.turn = None
+        if self.reader is not None:
+            try:
+                self.reader = _Read(self.reader.end())
+            except Exception as exc:
+                self.reader, self.read_error = None, type(exc).__name__
         self.request.drop("queue_full")
         self.response.drop("queue_full")
 
