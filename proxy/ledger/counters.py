@@ -20,7 +20,7 @@ DROP_REASONS = ("disk_full", "queue_full", "too_large", "evicted", "ledger_error
 """Why something accepted is not, or not wholly, stored: one count per record concerned."""
 
 COUNTERS = (*DROP_REASONS, "records_lost", "read_errors", "auth_failures", "requests_paced")
-"""`records_lost`: of these, nothing is stored but, at most, that they ended; also counted under their reason.
+"""`records_lost`: nothing of them is stored (for `queue_full`: at most that they ended); counted by reason, too.
 `requests_paced`: requests that had to wait for the recorder."""
 
 GAUGES = ("requests_open",)

@@ -75,18 +75,25 @@ def find(conn: sqlite3.Connection, folder: Folder) -> str | None:
     return None
 
 
-def attempt(conn: sqlite3.Connection) -> None:
+def attempt(conn: sqlite3.Connection) -> str | None:
     """Write what relay and observer write for a request, and take it back; the ledger must have the newest version.
 
-    Raises sqlite3.DatabaseError or UnicodeDecodeError.
+    Returns why that cannot be written, None when it can. Raises sqlite3.DatabaseError or UnicodeDecodeError.
     """
     packer = Packer()
     ready = [prepare(change, packer) for change in _sample()]
     make_ready(conn, ready, packer)
-    with suppress(_TakenBack), transaction(conn):
-        write(conn, ready, time.time_ns())
-        costs.save_first(conn, {_LAST: Cost(_LAST, Decimal(0))})
-        raise _TakenBack
+    try:
+        with suppress(_TakenBack), transaction(conn):
+            write(conn, ready, time.time_ns())
+            costs.save_first(conn, {_LAST: Cost(_LAST, Decimal(0))})
+            raise _TakenBack
+    # What is read there is of another type than it must be, or was to be unique.
+    except (TypeError, ValueError, OverflowError, sqlite3.IntegrityError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise
+        return f"no record can be written: {error}"
+    return None
 
 
 def _sample() -> tuple[Opened, Finished]:

@@ -16,7 +16,7 @@ from proxy.gate import Gate, Rules, allowed_hosts
 from proxy.ledger.counters import Counters
 from proxy.ledger.folder import Folder, prepare
 from proxy.ledger.processes import hold
-from proxy.ledger.recorder import Recorder
+from proxy.ledger.recorder import MAX_HELD, Recorder
 from proxy.reading import ratelimit
 from proxy.reading import response as responses
 from proxy.reading.facts import ResponseFacts
@@ -118,8 +118,9 @@ class FailingReader:
 class Inside:
     """A relay in a thread of this process, made of parts that can fail."""
 
-    def __init__(self, folder: Path, upstream: str, fail: FailAt) -> None:
+    def __init__(self, folder: Path, upstream: str, fail: FailAt, max_held: int = MAX_HELD) -> None:
         self.folder = Folder(folder)
+        self._max_held = max_held
         prepare(self.folder)
         self.counters = Counters.create(self.folder, "inside")
         self._listening = socket.create_server(("127.0.0.1", 0))
@@ -132,7 +133,7 @@ class Inside:
     def running(self) -> Iterator[Inside]:
         """Serves while the block runs; then everything is recorded."""
         with hold(self.folder, "inside"):
-            recorder = Recorder(self.folder, "inside", self.counters)
+            recorder = Recorder(self.folder, "inside", self.counters, self._max_held)
             recorder.start()
             ready = threading.Event()
             thread = threading.Thread(target=lambda: asyncio.run(self._serve(recorder, ready)))

@@ -17,6 +17,7 @@ from proxy.ledger.folder import Folder, prepare
 from proxy.ledger.processes import hold
 from proxy.ledger.verify import verify
 from tests.ledger.samples import alter, enlarge, finished, flip, pages_of, request_id, rows, store
+from tests.ledger.test_bodies import conversation
 
 NEEDED = (
     *("ledger_meta", "exchanges", "exchanges_list", "exchanges_failed", "exchanges_open", "exchanges_time"),
@@ -128,6 +129,21 @@ def test_a_free_list_that_is_damaged_is_found(large: Folder) -> None:
     trunk = int.from_bytes(large.ledger.read_bytes()[32:36], "big")
     flip(large, [trunk])
     assert prepare(large) is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE journal SET commit_ns = 9223372036854775807",
+        "UPDATE journal SET commit_ns = CAST('\u00ff' AS BLOB)",
+        "UPDATE sqlite_sequence SET seq = 0 WHERE name = 'pieces'",
+    ],
+)
+def test_values_that_let_no_record_be_written_are_damage(folder: Folder, change: str) -> None:
+    store(folder, finished(1, content=conversation(5)))
+    alter(folder, change)
+    assert prepare(folder) is not None
+    assert verify(folder) == []
 
 
 def test_no_note_is_no_obstacle(tmp_path: Path, error: sqlite3.DatabaseError) -> None:

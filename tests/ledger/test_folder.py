@@ -10,8 +10,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from proxy.ledger import processes, schema
 from proxy.ledger.connect import reader, writer
@@ -146,28 +144,6 @@ def test_truncated_ledger_is_set_aside(tmp_path: Path) -> None:
     os.truncate(folder.ledger, folder.ledger.stat().st_size // 2 + 100)
     assert prepare(folder) is not None
     assert verify(folder) == []
-
-
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(flips=st.lists(st.tuples(st.floats(0, 0.999), st.integers(1, 255)), min_size=1, max_size=20))
-def test_any_damage_ends_in_a_ledger_or_a_sentence(
-    flips: list[tuple[float, int]], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """F8: byte flips."""
-    folder = _prepared(tmp_path_factory.mktemp("flips"))
-    content = bytearray(folder.ledger.read_bytes())
-    for place, mask in flips:
-        content[int(place * len(content))] ^= mask
-    folder.ledger.write_bytes(content)
-    aside, refused = None, ""
-    try:
-        aside = prepare(folder)
-    except LedgerRefused as error:
-        refused = str(error)
-    assert "\n" not in refused
-    if aside is not None:
-        assert aside.read_bytes() == bytes(content)
-        assert rows(folder, "SELECT count(*) FROM exchanges") == [(0,)]
 
 
 @pytest.mark.parametrize("salt", [b"", b"not hex", b"\xff" * 64])

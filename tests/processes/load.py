@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tests.kit.raw import MESSAGES, Connection, address, ask, post
 from tests.kit.upstream import DELTA, END, START, Talk
@@ -50,8 +50,10 @@ def open_streams(url: str, count: int) -> Iterator[list[Connection]]:
 class Load:
     """A few clients that ask one request after another and note the ids of complete answers."""
 
-    def __init__(self, url: str, clients: int = 4) -> None:
+    def __init__(self, url: str, clients: int = 4, request: Callable[[], bytes] = lambda: MESSAGES) -> None:
+        """`request` makes the next one; called from every client's thread."""
         self._url = url
+        self._request = request
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._client, daemon=True) for _ in range(clients)]
         self.answered: list[str] = []
@@ -78,7 +80,7 @@ class Load:
     def _client(self) -> None:
         while not self._stop.is_set():
             try:
-                reply = ask(self._url, MESSAGES)
+                reply = ask(self._url, self._request())
             except OSError:
                 self.broken += 1
                 time.sleep(0.02)
