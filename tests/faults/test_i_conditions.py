@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -48,6 +49,38 @@ def all_whole(crowd: Crowd, pacing: Paced, proxy: Proxy) -> None:
     rows = proxy.finished(len(crowd.heard), 60)
     assert {row["request_id"] for row in rows} == {each.request_id for each in crowd.heard}
     assert {row["outcome"] for row in rows} == {"ok"}
+
+
+def until_summer_time_ends() -> int:
+    """Seconds from now to two seconds before the hour between 2 and 3 comes again in Berlin."""
+    end = datetime(2026, 10, 25, 1, tzinfo=UTC)
+    return round(end.timestamp() - time.time()) - 2
+
+
+def test_i6_times_are_right_while_local_time_repeats_an_hour(tmp_path: Path, pacing: Paced) -> None:
+    clock = WallClock(tmp_path)
+    offset = until_summer_time_ends()
+    clock.move(offset)
+    proxy = Proxy(tmp_path, pacing.url, env=clock.env | {"TZ": "Europe/Berlin"}, relay="idle_timeout = 5")
+
+    async def ask_all(crowd: Crowd) -> None:
+        for number in range(4):
+            async with asyncio.TaskGroup() as group:
+                for nonce in (f"hour-{number}-{each}" for each in range(3)):
+                    group.create_task(crowd.ask(nonce, target(nonce, events=10, gap=0.1)))
+
+    with proxy.running():
+        crowd = Crowd(address(proxy.base_url))
+        crowd.run(ask_all(crowd))
+        all_whole(crowd, pacing, proxy)
+        rows = proxy.finished(12)
+        began = [row["started_ns"] for row in rows]
+        assert began == sorted(began)
+        assert all(abs(at / 1e9 - time.time() - offset) < 60 for at in began)
+        assert all(900 <= row["duration_ms"] < 20_000 for row in rows)
+        newest = proxy.api("/api/v1/exchanges", operation="all")["items"]
+        assert [each["request_id"] for each in newest] == [row["request_id"] for row in reversed(rows)]
+        laws.check(proxy)
 
 
 @pytest.mark.parametrize("days", [1, -1])

@@ -27,3 +27,12 @@ def test_the_page_tells_every_row_and_test() -> None:
     assert re.findall(r"^\| ([A-I]\d+) \|", page, re.MULTILINE) == list(matrix.rows())
     told = set(re.findall(r"`(test_[a-i]\d+_\w+)`", page))
     assert told == {name for names in matrix.tests().values() for name in names}, "run `make faults`"
+
+
+def test_the_page_is_of_a_run_in_which_every_test_passed() -> None:
+    results = re.findall(r"^\| [A-I]\d+ \|.*\| ([^|]+) \|$", matrix.PAGE.read_text("utf-8"), re.MULTILINE)
+    assert len(results) == len(matrix.rows())
+    wrong = {each for cell in results for each in cell.split("<br>") if not re.fullmatch(r"\d+ passed|–", each)}
+    assert wrong == set(), "mend it and run `make faults`"
+    untested = [row for row in matrix.rows().values() if row.untested is not None]
+    assert results.count("–") == len(untested)
