@@ -13,8 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from itertools import chain
 
-from proxy.ledger import cursors, meta
+from proxy.ledger import cursors, damage, meta
 from proxy.ledger.connect import reader, writer
+from proxy.ledger.errors import Trouble
 from proxy.ledger.folder import Folder
 from proxy.ledger.processes import Hold, close_interrupted, hold
 from proxy.ledger.queries import Listed
@@ -112,9 +113,11 @@ class Observer:
             if self._failed is not None:
                 raise self._failed
             self._retaining.start({Signal.METRICS.value, *(signal.value for signal in self._exports.shippers)})
-        except BaseException:
+        except BaseException as error:
             self._stop.set()
             self._hold.release()
+            if isinstance(error, Exception):
+                damage.met(self._folder, error)
             raise
         senders = self._exports.by_signal()
         _log.info("sent by OTLP: %s", ", ".join(signal.value for signal in senders) or "nothing, no endpoint is set")
@@ -164,7 +167,8 @@ class Observer:
             if sender.health.up is False
         ]
         projecting = ["projection_failing"] if self._projection_failing else []
-        return [*projecting, *self._retaining.degraded(), *undelivered]
+        damaged = [Trouble.DAMAGED.value] if self._folder.damaged.exists() else []
+        return [*damaged, *projecting, *self._retaining.degraded(), *undelivered]
 
     def _count_evicted(self, number: int) -> None:
         if self._projector is not None:
@@ -210,12 +214,13 @@ class Observer:
                 close_interrupted(conn, self._folder, self._clock_ns)
                 projector.fold()
             projected = projector.step()
-        except Exception:
+        except Exception as error:
             self._projection_failing = True
+            damage.met(self._folder, error)
             if self._failing.now():
                 _log.exception("projecting failed and goes on where the ledger stands")
             self._stop.wait(_RETRY_S)
-            with suppress(sqlite3.Error):
+            with suppress(sqlite3.Error, UnicodeDecodeError):
                 projector.load()
             return False
         self._failing.over()

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
-from proxy.ledger import retention
+from proxy.ledger import damage, retention
 from proxy.ledger.connect import cut_log, writer
 from proxy.ledger.errors import Trouble, trouble
 from proxy.ledger.folder import Folder
@@ -133,6 +133,7 @@ class Retaining:
             with closing(writer(self._folder.ledger)) as conn:
                 self._steps(conn)
         except Exception as error:
+            damage.met(self._folder, error)
             if trouble(error) is Trouble.FULL and self._space.release():
                 return True
             if self._failing.now():

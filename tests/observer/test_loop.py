@@ -16,7 +16,7 @@ import pytest
 
 from proxy.exchange import Outcome
 from proxy.ledger.changes import Opened
-from proxy.ledger.connect import reader, transaction, writer
+from proxy.ledger.connect import cut_log, reader, transaction, writer
 from proxy.ledger.counters import Counters
 from proxy.ledger.errors import LedgerRefused
 from proxy.ledger.folder import Folder
@@ -27,6 +27,7 @@ from proxy.names.metrics import INSTRUMENTS, Channel
 from proxy.observer.exposition import prometheus_name
 from proxy.settings.otlp import Otlp
 from tests.kit.process import wait
+from tests.ledger.samples import flip, pages_of
 from tests.observer.samples import (
     cursor,
     exchange,
@@ -218,6 +219,20 @@ def test_what_does_not_work_is_named_until_it_works(tmp_path: Path) -> None:
         wait(lambda: "projection_failing" in running.degraded(), "the fault to be noticed")
         conn.execute("DROP TRIGGER fault")
         wait(lambda: running.degraded() == [], "the fault to be over")
+
+
+def test_damage_is_told_and_noted_for_the_next_start(tmp_path: Path) -> None:
+    """F8: where only the observer reads"""
+    folder = ledger(tmp_path)
+    store(folder, [exchange(1)])
+    with receiver() as one, observing(folder, otlp(one, "metrics")) as running:
+        wait(lambda: value(one.metrics(), "proxy.request.count") == 1, "the first")
+        with closing(writer(folder.ledger)) as conn:
+            wait(lambda: cut_log(conn), "the log to be cut")
+        flip(folder, pages_of(folder, "totals"))
+        store(folder, [exchange(2)])
+        wait(lambda: {"ledger_damaged", "projection_failing"} <= {*running.degraded()}, "it to be told")
+    assert folder.damaged.exists()
 
 
 def test_a_locked_ledger_is_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
