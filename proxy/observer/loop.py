@@ -32,8 +32,8 @@ from proxy.observer.table import Point, Series
 from proxy.settings.otlp import TEMPORALITY, Otlp
 from proxy.settings.shape import METRIC_INTERVAL_S, MOST_SERIES
 
-STOP_S = 4.0
-"""How long stopping waits for what is on its way."""
+STOP_S = 3.0
+"""How long stopping waits for what is on its way; with the rest of the end no more than five seconds."""
 _PROCESS = "observer"
 _RETRY_S = 1.0
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-from tests.faults.exporting import by_id, log_id
+from tests.end_to_end import signals
+from tests.faults.exporting import counted, log_id, span_id
 from tests.kit import laws
 from tests.kit.crowd import Crowd
 from tests.kit.paced import paced, target
@@ -49,7 +50,12 @@ async def _calls(crowd: Crowd, label: str, seconds: int) -> None:
 
 
 def _told(otlp: Receiver) -> set[str]:
-    return {request_id for kind, request_id in by_id(otlp.logs(), log_id) if kind == "completed"}
+    return {request_id for kind, request_id in map(log_id, otlp.logs()) if kind == "completed"}
+
+
+def _spans(proxy: Proxy) -> set[str]:
+    """Of requests and attempts."""
+    return {row["span_id"] for table in ("exchanges", "attempts") for row in proxy.rows(f"SELECT span_id FROM {table}")}
 
 
 def _figures(
@@ -57,14 +63,14 @@ def _figures(
 ) -> list[Figure]:
     run.say("the collector is back")
     asked = {each.request_id for each in crowd.heard if each.whole}
-    missing = len(asked - _told(otlp))
+    wanting = _lost(otlp, proxy, asked)
     with timed() as drained:
         deadline = time.monotonic() + DRAINED_S * 2
-        while asked - _told(otlp) and time.monotonic() < deadline:
+        while any(lost := _lost(otlp, proxy, asked)) and time.monotonic() < deadline:
             time.sleep(1)
         took = drained()
-    lost = len(asked - _told(otlp))
     laws.check(proxy, payloads=[one.body for one in otlp.received])
+    spans = len(_spans(proxy))
     what = f"collector away for {seconds} s at {RATE} requests/s"
     return [
         Figure(
@@ -73,8 +79,22 @@ def _figures(
             f"{len(asked):,} of {len(crowd.heard):,}",
             len(asked) == len(crowd.heard),
         ),
-        Figure(f"{what}: log records lost", "0", f"{lost} of {len(asked):,}, {missing:,} were missing", lost == 0),
-        Figure(f"{what}: caught up", "≤ 5 min", f"{took:.0f} s", lost == 0 and took <= DRAINED_S),
+        Figure(
+            f"{what}: log records lost", "0", f"{lost[0]} of {len(asked):,}, {wanting[0]:,} were missing", lost[0] == 0
+        ),
+        Figure(
+            f"{what}: spans lost",
+            "0",
+            f"{lost[1]} of {spans:,}, {wanting[1]:,} were missing",
+            lost[1] == 0,
+        ),
+        Figure(
+            f"{what}: counters that differ from the ledger",
+            "0",
+            f"{lost[2]} of {len(signals.expected(proxy))} series",
+            lost[2] == 0,
+        ),
+        Figure(f"{what}: caught up", "≤ 5 min", f"{took:.0f} s", not any(lost) and took <= DRAINED_S),
         Figure(
             f"{what}: memory grown by",
             f"≤ {GROWTH_MB:.0f} MB",
@@ -82,3 +102,9 @@ def _figures(
             max(grown.values()) <= GROWTH_MB,
         ),
     ]
+
+
+def _lost(otlp: Receiver, proxy: Proxy, asked: set[str]) -> tuple[int, int, int]:
+    """Log records and spans that have not come, and counters that are not what follows from the ledger."""
+    differences = signals.differences(counted(proxy, otlp), signals.expected(proxy))
+    return len(asked - _told(otlp)), len(_spans(proxy) - set(map(span_id, otlp.spans()))), len(differences)

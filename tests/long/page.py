@@ -16,7 +16,7 @@ from docs.regions import table
 from tests.long.figure import Figure
 
 PAGE = Path(__file__).parents[2] / "docs" / "figures.md"
-_REGION = r"(<!-- made by `make figures`: {name} -->\n).*?(<!-- end -->)"
+_REGION = r"(<!-- made by `make \w+`: {name} -->\n).*?(<!-- end -->)"
 
 
 def printed(figures: Sequence[Figure]) -> str:
