@@ -19,8 +19,6 @@ from proxy.ledger.queries import Listed
 
 _PAGE = 200
 
-Json = object
-
 
 @click.command(short_help="Write recorded requests to standard output.")
 @with_options()
@@ -48,7 +46,7 @@ def export(config: Path | None, data: str | None, with_bodies: bool, **given: st
     output.flush()
 
 
-def _bodies(conn: sqlite3.Connection, listed: Listed) -> dict[str, Json]:
+def _bodies(conn: sqlite3.Connection, listed: Listed) -> dict[str, object]:
     """What is stored of each hop, as text where it is UTF-8, else in base64."""
     stored = {hop: bodies.get(conn, listed.exchange.request_id, hop) for hop in Hop}
     return {
@@ -58,7 +56,7 @@ def _bodies(conn: sqlite3.Connection, listed: Listed) -> dict[str, Json]:
     }
 
 
-def _content(data: bytes) -> dict[str, Json]:
+def _content(data: bytes) -> dict[str, object]:
     try:
         return {"text": data.decode()}
     except UnicodeDecodeError:

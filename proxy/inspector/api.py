@@ -163,7 +163,7 @@ def _hop(given: str) -> Hop:
     try:
         return Hop(given)
     except ValueError:
-        raise HTTPException(404, f"A body's stage is one of {', '.join(Hop)}.") from None
+        raise HTTPException(404, f"A body's hop is one of {', '.join(Hop)}.") from None
 
 
 def _wants_csv(accept: str) -> bool:

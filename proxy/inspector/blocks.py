@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from proxy.inspector import formats
 from proxy.inspector.code import Part, listing, prose
 
-Json = object
-
 MAX_TEXT = 20_000
 """Characters of one text that are shown on a page; the exact bytes are a link away."""
 LONG_TEXT = 1_500
@@ -66,7 +64,7 @@ class Block:
 _TOOL_CALLS = {"tool_use": "tool call", "server_tool_use": "server tool call", "mcp_tool_use": "MCP tool call"}
 
 
-def blocks(content: Json, budget: Budget, depth: int = 0) -> tuple[Block, ...]:
+def blocks(content: object, budget: Budget, depth: int = 0) -> tuple[Block, ...]:
     """The blocks of a `content` or `system` value: a string or a list of blocks."""
     if isinstance(content, str):
         return (_text_block(content, (), budget),)
@@ -80,7 +78,7 @@ def unshown(count: int, things: str) -> Block:
     return Block("other", f"{count:,} more {things} are not shown")
 
 
-def block(value: Json, budget: Budget, depth: int = 0) -> Block:
+def block(value: object, budget: Budget, depth: int = 0) -> Block:
     """One content block of any type; what has no form of its own is shown as JSON."""
     if isinstance(value, str):
         return _text_block(value, (), budget)
@@ -102,12 +100,12 @@ def block(value: Json, budget: Budget, depth: int = 0) -> Block:
     return _json_block("other", kind or "content", value, budget)
 
 
-def text_of(value: Json) -> str:
+def text_of(value: object) -> str:
     """The value if it is a string, else ""."""
     return value if isinstance(value, str) else ""
 
 
-def indented(value: Json, indent: int | None = 2) -> str:
+def indented(value: object, indent: int | None = 2) -> str:
     """Any decoded JSON, indented, characters as they are."""
     try:
         return json.dumps(value, indent=indent, ensure_ascii=False)
@@ -115,12 +113,12 @@ def indented(value: Json, indent: int | None = 2) -> str:
         return str(type(value).__name__)
 
 
-def one_line(value: Json) -> str:
+def one_line(value: object) -> str:
     """Any decoded JSON in one line."""
     return indented(value, None)
 
 
-def json_part(value: Json, budget: Budget) -> tuple[Part, int]:
+def json_part(value: object, budget: Budget) -> tuple[Part, int]:
     """Decoded JSON as a coloured listing, and how many characters were cut."""
     shown, cut = budget.take(indented(value))
     return listing(shown, "json"), cut
@@ -131,7 +129,7 @@ def _text_block(text: str, tags: tuple[str, ...], budget: Budget, children: tupl
     return Block("text", "text", prose(shown), children, tags=tags, characters=len(text), cut=cut)
 
 
-def _thinking(value: Mapping[str, Json], budget: Budget) -> Block:
+def _thinking(value: Mapping[str, object], budget: Budget) -> Block:
     text = text_of(value.get("thinking"))
     if not text:
         hidden = len(text_of(value.get("data")) or text_of(value.get("signature")))
@@ -141,7 +139,7 @@ def _thinking(value: Mapping[str, Json], budget: Budget) -> Block:
     return _foldable(Block("thinking", "thinking", prose(shown), characters=len(text), cut=cut), text)
 
 
-def _tool_call(label: str, value: Mapping[str, Json], budget: Budget) -> Block:
+def _tool_call(label: str, value: Mapping[str, object], budget: Budget) -> Block:
     """A call with its input: JSON, or the text that some tools take (and that broken JSON is)."""
     name, id, tags = text_of(value.get("name")), text_of(value.get("id")), _tags(value)
     given = value.get("input") or value.get("partial_json")
@@ -152,7 +150,7 @@ def _tool_call(label: str, value: Mapping[str, Json], budget: Budget) -> Block:
     return Block("tool-use", label, (part,), name=name, id=id, tags=tags, characters=len(given), cut=cut)
 
 
-def _tool_result(kind: str, value: Mapping[str, Json], budget: Budget, depth: int) -> Block:
+def _tool_result(kind: str, value: Mapping[str, object], budget: Budget, depth: int) -> Block:
     content = value.get("content")
     children = blocks(content, budget, depth + 1)
     characters = sum(child.characters for child in children)
@@ -164,7 +162,7 @@ def _tool_result(kind: str, value: Mapping[str, Json], budget: Budget, depth: in
     return _foldable(made, _first_text(children))
 
 
-def _media(kind: str, value: Mapping[str, Json], budget: Budget) -> Block:
+def _media(kind: str, value: Mapping[str, object], budget: Budget) -> Block:
     """A placeholder: media type, size and where it comes from; nothing is fetched or decoded."""
     source = value.get("source", value.get("image_url"))
     source = source if isinstance(source, dict) else {"url": source}
@@ -184,7 +182,7 @@ def _media(kind: str, value: Mapping[str, Json], budget: Budget) -> Block:
 
 
 def _json_block(
-    kind: str, label: str, value: Json, budget: Budget, *, name: str = "", id: str = "", tags: tuple[str, ...] = ()
+    kind: str, label: str, value: object, budget: Budget, *, name: str = "", id: str = "", tags: tuple[str, ...] = ()
 ) -> Block:
     part, cut = json_part(value, budget)
     characters = cut + sum(len(piece.text) for piece in part.pieces)
@@ -211,7 +209,7 @@ def _first_text(made: Iterable[Block]) -> str:
     return next((part.pieces[0].text for child in made for part in child.parts if part.pieces), "")
 
 
-def _tags(value: Mapping[str, Json]) -> tuple[str, ...]:
+def _tags(value: Mapping[str, object]) -> tuple[str, ...]:
     """A cache breakpoint set on the block."""
     control = value.get("cache_control")
     if not isinstance(control, dict):
@@ -219,7 +217,7 @@ def _tags(value: Mapping[str, Json]) -> tuple[str, ...]:
     return (f"cache {text_of(control.get('ttl')) or '5m'}",)
 
 
-def _citations(value: Mapping[str, Json]) -> tuple[Block, ...]:
+def _citations(value: Mapping[str, object]) -> tuple[Block, ...]:
     cited = value.get("citations")
     if not isinstance(cited, list) or not cited:
         return ()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from proxy.inspector.blocks import Block, Budget, Json, block, blocks, first_line, json_part, one_line, text_of, unshown
+from proxy.inspector.blocks import Block, Budget, block, blocks, first_line, json_part, one_line, text_of, unshown
 from proxy.inspector.code import Part
 from proxy.inspector.openai import choices, told
 
@@ -59,10 +59,10 @@ class Conversation:
         return sum(part.characters for part in self.system)
 
 
-def parsed(data: bytes) -> Json:
+def parsed(data: bytes) -> object:
     """The JSON in some bytes; None where it is none or nested too deeply."""
     try:
-        value: Json = msgspec.json.decode(data)
+        value: object = msgspec.json.decode(data)
     except RecursionError:
         return None
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -70,7 +70,7 @@ def parsed(data: bytes) -> Json:
     return value
 
 
-def conversation(request: Mapping[str, Json]) -> Conversation:
+def conversation(request: Mapping[str, object]) -> Conversation:
     """The sections of a decoded request body, in the shape of any dialect."""
     request = told(request)
     return Conversation(
@@ -81,7 +81,7 @@ def conversation(request: Mapping[str, Json]) -> Conversation:
     )
 
 
-def answer(message: Mapping[str, Json]) -> tuple[Block, ...] | None:
+def answer(message: Mapping[str, object]) -> tuple[Block, ...] | None:
     """The blocks of a complete answer, those of alternatives apart; None for a shape that has none."""
     budget = Budget(MAX_SECTION)
     if isinstance(message.get("content"), list):
@@ -95,16 +95,16 @@ def answer(message: Mapping[str, Json]) -> tuple[Block, ...] | None:
     )
 
 
-def _leniently_parsed(data: bytes) -> Json:
+def _leniently_parsed(data: bytes) -> object:
     """JSON with half a surrogate pair, which JavaScript writes and msgspec refuses."""
     try:
-        value: Json = json.loads(data)
+        value: object = json.loads(data)
     except (ValueError, RecursionError):
         return None
     return value
 
 
-def _parameters(request: Mapping[str, Json]) -> tuple[tuple[str, str], ...]:
+def _parameters(request: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     """Model and every other parameter in one line each; long ones are cut."""
     shown = [("model", text_of(request.get("model")))] if "model" in request else []
     for name, value in request.items():
@@ -115,7 +115,7 @@ def _parameters(request: Mapping[str, Json]) -> tuple[tuple[str, str], ...]:
     return (*shown[:MAX_PARAMETERS], (unshown(more, "parameters").label, "")) if more > 0 else tuple(shown)
 
 
-def _tools(given: Json) -> tuple[Tool, ...]:
+def _tools(given: object) -> tuple[Tool, ...]:
     if not isinstance(given, list):
         return ()
     budget = Budget(MAX_SECTION)
@@ -124,7 +124,7 @@ def _tools(given: Json) -> tuple[Tool, ...]:
     return (*shown, Tool(unshown(more, "tools").label, "", "", None, 0)) if more else shown
 
 
-def _tool(value: Json, budget: Budget) -> Tool:
+def _tool(value: object, budget: Budget) -> Tool:
     tool = value if isinstance(value, dict) else {}
     inner = tool.get("function") if isinstance(tool.get("function"), dict) else tool
     assert isinstance(inner, dict)
@@ -137,7 +137,7 @@ def _tool(value: Json, budget: Budget) -> Tool:
     return Tool(name, description, "" if kind in ("custom", "function") else kind, part, cut + more)
 
 
-def _messages(value: Json) -> tuple[Message, ...]:
+def _messages(value: object) -> tuple[Message, ...]:
     """All messages; the newest come first to the budget, so that what is cut is old."""
     if not isinstance(value, list):
         return ()
@@ -151,7 +151,7 @@ def _messages(value: Json) -> tuple[Message, ...]:
     return tuple(reversed(made))
 
 
-def _message(number: int, value: Json, budget: Budget, is_open: bool) -> Message:
+def _message(number: int, value: object, budget: Budget, is_open: bool) -> Message:
     message = value if isinstance(value, dict) else {"content": value}
     shown = blocks(message.get("content"), budget)
     rest = {name: item for name, item in message.items() if name not in ("role", "content")}

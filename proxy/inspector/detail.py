@@ -13,7 +13,7 @@ from starlette.responses import Response
 from proxy.exchange import Exchange, Hop, Outcome
 from proxy.inspector import summary
 from proxy.inspector.answers import rebuilt
-from proxy.inspector.blocks import Block, Budget, Json, json_part
+from proxy.inspector.blocks import Block, Budget, json_part
 from proxy.inspector.captured import LABELS, Captured, captured, shown
 from proxy.inspector.code import Part, listing
 from proxy.inspector.conversation import answer, conversation, parsed
@@ -131,7 +131,7 @@ def _request_panel(exchange: Exchange, sent: Captured) -> dict[str, object]:
 
 
 def _response_panel(
-    exchange: Exchange, received: Captured, message: Mapping[str, Json] | None, *, raw: bool
+    exchange: Exchange, received: Captured, message: Mapping[str, object] | None, *, raw: bool
 ) -> dict[str, object]:
     blocks: tuple[Block, ...] | None = None if message is None else answer(message)
     part, cut = shown(received) if blocks is None else (None, 0)
@@ -147,7 +147,7 @@ def _response_panel(
     }
 
 
-def _banner(exchange: Exchange, received: Captured, message: Mapping[str, Json] | None) -> Banner | None:
+def _banner(exchange: Exchange, received: Captured, message: Mapping[str, object] | None) -> Banner | None:
     if exchange.outcome in (None, Outcome.OK):
         return None
     made = badge(exchange)

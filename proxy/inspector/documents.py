@@ -11,8 +11,6 @@ from proxy.inspector import formats
 from proxy.inspector.stream import StreamEvent
 from proxy.ledger.queries import Listed
 
-Json = object
-
 TIMINGS = (
     "received_ms", "sent_ms", "connect_ms", "headers_ms", "first_byte_ms", "first_sent_ms", "first_token_ms",
     "last_byte_ms", "duration_ms", "ttft_ms", "latency_ms", "generation_ms", "upstream_ms",
@@ -37,7 +35,7 @@ PLAIN_FIELDS = (
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
-def document(listed: Listed) -> dict[str, Json]:
+def document(listed: Listed) -> dict[str, object]:
     """All that is known of one request but its bodies; null is "not known"."""
     exchange, cost = listed.exchange, listed.cost
     return {
@@ -66,9 +64,9 @@ EVENT_FIELDS = {
 }
 
 
-def event_document(index: int, event: StreamEvent, *, data: bool) -> dict[str, Json]:
+def event_document(index: int, event: StreamEvent, *, data: bool) -> dict[str, object]:
     """One event of a stream."""
-    known: dict[str, Json] = {
+    known: dict[str, object] = {
         "index": index,
         "ms": _rounded(event.ms),
         "name": event.name,
@@ -77,35 +75,35 @@ def event_document(index: int, event: StreamEvent, *, data: bool) -> dict[str, J
     return {**known, "data": event.data.decode("utf-8", "replace")} if data else known
 
 
-def encoded(value: Json, *, indent: bool = False) -> bytes:
+def encoded(value: object, *, indent: bool = False) -> bytes:
     """A document as JSON text; decimals are numbers with all their digits."""
     text = _ENCODER.encode(value)
     return msgspec.json.format(text, indent=2) if indent else text
 
 
-def _value(exchange: Exchange, name: str) -> Json:
+def _value(exchange: Exchange, name: str) -> object:
     owner = exchange if hasattr(exchange, name) else exchange.usage
-    value: Json = getattr(owner, name)
+    value: object = getattr(owner, name)
     return _json(value) if name in JSON_FIELDS else _rounded(value)
 
 
-def _record(record: Attempt | WindowReading | LimitReading) -> dict[str, Json]:
+def _record(record: Attempt | WindowReading | LimitReading) -> dict[str, object]:
     values = {field.name: _rounded(getattr(record, field.name)) for field in fields(record)}
     if "ratelimit" in values:
         values["ratelimit"] = _json(values["ratelimit"])
     return values
 
 
-def _json(text: Json) -> Json:
+def _json(text: object) -> object:
     """Stored JSON text as JSON; text that is none stays text."""
     if not isinstance(text, str):
         return None
     try:
-        value: Json = msgspec.json.decode(text)
+        value: object = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
         return text
     return value
 
 
-def _rounded(value: Json) -> Json:
+def _rounded(value: object) -> object:
     return round(value, 3) if isinstance(value, float) else value

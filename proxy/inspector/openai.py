@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from proxy.inspector.blocks import Json, text_of
+from proxy.inspector.blocks import text_of
 
 _DATA_URL = re.compile(r"data:([^;,]{0,100})[^,]{0,100};base64,")
 _REASONING = ("reasoning_content", "reasoning")
@@ -19,10 +19,10 @@ _MESSAGE = frozenset({"content", "refusal", "tool_calls", "function_call", "tool
 _CALLS = frozenset({"function_call", "custom_tool_call", "mcp_call"})
 _TEXTS = frozenset({"text", "input_text", "output_text", "summary_text", "reasoning_text"})
 
-Object = dict[str, Json]
+Object = dict[str, object]
 
 
-def told(request: Mapping[str, Json]) -> Mapping[str, Json]:
+def told(request: Mapping[str, object]) -> Mapping[str, object]:
     """A request with its conversation under `messages` and `system`; one in Anthropic's shape stays as it is."""
     if isinstance(request.get("messages"), list):
         return {**request, "messages": [_message(one) for one in _list(request.get("messages"))]}
@@ -33,7 +33,7 @@ def told(request: Mapping[str, Json]) -> Mapping[str, Json]:
     return {**rest, "system": _parts(request.get("instructions")), "messages": _items(request[conversation])}
 
 
-def choices(message: Mapping[str, Json]) -> list[tuple[str, list[Json]]] | None:
+def choices(message: Mapping[str, object]) -> list[tuple[str, list[object]]] | None:
     """What an answer says, (finish reason, blocks) for each alternative; None for one in another dialect's shape."""
     if isinstance(message.get("choices"), list):
         answers = [choice for choice in _list(message.get("choices")) if isinstance(choice, dict)]
@@ -45,7 +45,7 @@ def choices(message: Mapping[str, Json]) -> list[tuple[str, list[Json]]] | None:
     return None
 
 
-def _message(value: Json) -> Json:
+def _message(value: object) -> object:
     """One chat message; one without anything of this dialect stays as it is."""
     if not isinstance(value, dict):
         return value
@@ -57,12 +57,12 @@ def _message(value: Json) -> Json:
     return {**rest, "content": [_result(value.get("tool_call_id"), value.get("content"))]}
 
 
-def _spoken(value: Json) -> list[Json]:
+def _spoken(value: object) -> list[object]:
     """The blocks of an assistant's message."""
     if not isinstance(value, dict):
         return [] if value is None else [value]
     thoughts = next((text for name in _REASONING if (text := text_of(value.get(name)))), "")
-    said: list[Json] = [{"type": "thinking", "thinking": thoughts}] if thoughts else []
+    said: list[object] = [{"type": "thinking", "thinking": thoughts}] if thoughts else []
     content = value.get("content")
     said += _parts(content) if content else []
     if value.get("refusal"):
@@ -73,14 +73,14 @@ def _spoken(value: Json) -> list[Json]:
     return [*said, _call({"function": value["function_call"]})] if value.get("function_call") else said
 
 
-def _items(given: Json) -> list[Json]:
+def _items(given: object) -> list[object]:
     """The messages of a response's `input`, of texts to embed, or of an image's prompt."""
     if isinstance(given, list) and all(isinstance(item, dict | str) for item in given):
         return [_item(item) for item in given]
     return [{"role": "user", "content": given if isinstance(given, str) else [given]}]
 
 
-def _item(item: Json) -> Json:
+def _item(item: object) -> object:
     if not isinstance(item, dict):
         return {"role": "user", "content": item}
     kind = text_of(item.get("type"))
@@ -91,7 +91,7 @@ def _item(item: Json) -> Json:
     return {"role": role, "content": _output(item)}
 
 
-def _output(item: Json) -> list[Json]:
+def _output(item: object) -> list[object]:
     """The blocks of one item of a response."""
     if not isinstance(item, dict):
         return [item]
@@ -111,7 +111,7 @@ def _output(item: Json) -> list[Json]:
     return [item]
 
 
-def _call(call: Json) -> Json:
+def _call(call: object) -> object:
     """A tool call, its arguments as JSON where they are."""
     if not isinstance(call, dict):
         return call
@@ -126,18 +126,18 @@ def _call(call: Json) -> Json:
     }
 
 
-def _result(call_id: Json, output: Json) -> Json:
+def _result(call_id: object, output: object) -> object:
     return {"type": "tool_result", "tool_use_id": call_id, "content": _parts(output)}
 
 
-def _parts(content: Json) -> list[Json]:
+def _parts(content: object) -> list[object]:
     """Content parts as blocks; a text is one."""
     if isinstance(content, str):
         return [{"type": "text", "text": content}]
     return [_part(part) for part in content] if isinstance(content, list) else [] if content is None else [content]
 
 
-def _part(part: Json) -> Json:
+def _part(part: object) -> object:
     """One content part: text, refusal, or media whose bytes are not shown."""
     if not isinstance(part, dict):
         return part
@@ -160,7 +160,7 @@ def _part(part: Json) -> Json:
     return part
 
 
-def _picture(one: Json) -> Json:
+def _picture(one: object) -> object:
     data = text_of(_object(one).get("b64_json"))
     if data:
         return _base64("image", "image", data, text_of(_object(one).get("revised_prompt")))
@@ -168,30 +168,30 @@ def _picture(one: Json) -> Json:
     return _linked("image", address) if address else one
 
 
-def _linked(kind: str, address: str, title: str = "") -> Json:
+def _linked(kind: str, address: str, title: str = "") -> object:
     embedded = _DATA_URL.match(address)
     if embedded:
         return _base64(kind, embedded[1], address[embedded.end() :], title)
     return {"type": kind, "title": title, "source": {"type": "url" if "://" in address else "file", "url": address}}
 
 
-def _base64(kind: str, media_type: str, data: str, title: str = "") -> Json:
+def _base64(kind: str, media_type: str, data: str, title: str = "") -> object:
     return {"type": kind, "title": title, "source": {"type": "base64", "media_type": media_type, "data": data}}
 
 
-def _json(arguments: Json) -> Json:
+def _json(arguments: object) -> object:
     if not isinstance(arguments, str):
         return arguments
     try:
-        value: Json = msgspec.json.decode(arguments)
+        value: object = msgspec.json.decode(arguments)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return arguments
     return value if isinstance(value, dict | list) else arguments
 
 
-def _object(value: Json) -> Object:
+def _object(value: object) -> Object:
     return value if isinstance(value, dict) else {}
 
 
-def _list(value: Json) -> list[Json]:
+def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []

@@ -7,10 +7,8 @@ from proxy.inspector.documents import EVENT_FIELDS, JSON_FIELDS, PLAIN_FIELDS, T
 from proxy.inspector.filters import DESCRIPTIONS, MAX_ROWS, OPERATIONS, OUTCOMES, PAGE_ROWS
 from proxy.inspector.stream import MAX_EVENTS, PAGE_EVENTS
 
-Json = object
 
-
-def description() -> dict[str, Json]:
+def description() -> dict[str, object]:
     """The whole description."""
     return {
         "openapi": "3.1.0",
@@ -45,15 +43,15 @@ def description() -> dict[str, Json]:
     }
 
 
-_OBJECT: dict[str, Json] = {"type": "object"}
+_OBJECT: dict[str, object] = {"type": "object"}
 
 
-def _list(media_type: str, schema: dict[str, Json], *, paged: bool = True) -> dict[str, Json]:
+def _list(media_type: str, schema: dict[str, object], *, paged: bool = True) -> dict[str, object]:
     parameters = [_query(name, text, _schema(name)) for name, text in DESCRIPTIONS.items()]
     parameters.append(_query("before", "Cursor: `next` of the answer before.", {"type": "string"}))
     if paged:
         parameters.append(_query("after", "Id: the requests accepted next after it.", {"type": "string"}))
-        size: dict[str, Json] = {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": PAGE_ROWS}
+        size: dict[str, object] = {"type": "integer", "minimum": 1, "maximum": MAX_ROWS, "default": PAGE_ROWS}
         parameters.append(_query("limit", "How many at once.", size))
     return {
         "summary": "Requests, newest first.",
@@ -63,8 +61,12 @@ def _list(media_type: str, schema: dict[str, Json], *, paged: bool = True) -> di
 
 
 def _one(
-    summary: str, media_type: str, schema: dict[str, Json], *parameters: dict[str, Json], refused: tuple[str, ...] = ()
-) -> dict[str, Json]:
+    summary: str,
+    media_type: str,
+    schema: dict[str, object],
+    *parameters: dict[str, object],
+    refused: tuple[str, ...] = (),
+) -> dict[str, object]:
     identified = {"name": "request_id", "in": "path", "required": True, "schema": {"type": "string"}}
     return {
         "summary": summary,
@@ -73,10 +75,10 @@ def _one(
     }
 
 
-def _events() -> dict[str, Json]:
+def _events() -> dict[str, object]:
     kinds = {"index": "integer", "ms": ["number", "null"], "name": "string", "bytes": "integer", "data": "string"}
     fields = {name: {"type": kinds[name], "description": text} for name, text in EVENT_FIELDS.items()}
-    size: dict[str, Json] = {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": PAGE_EVENTS}
+    size: dict[str, object] = {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": PAGE_EVENTS}
     return _one(
         "The events of a streamed answer, each with when it came.",
         "application/json",
@@ -88,7 +90,7 @@ def _events() -> dict[str, Json]:
     )
 
 
-def _hop() -> dict[str, Json]:
+def _hop() -> dict[str, object]:
     return {
         "name": "hop",
         "in": "path",
@@ -97,27 +99,27 @@ def _hop() -> dict[str, Json]:
     }
 
 
-def _query(name: str, text: str, schema: dict[str, Json]) -> dict[str, Json]:
+def _query(name: str, text: str, schema: dict[str, object]) -> dict[str, object]:
     return {"name": name, "in": "query", "required": False, "description": text, "schema": schema}
 
 
-def _schema(name: str) -> dict[str, Json]:
+def _schema(name: str) -> dict[str, object]:
     closed = {"outcome": OUTCOMES, "operation": OPERATIONS}.get(name)
     return {"type": "string"} if closed is None else {"type": "string", "enum": list(closed)}
 
 
-def _answer(text: str, media_type: str, schema: dict[str, Json]) -> dict[str, Json]:
+def _answer(text: str, media_type: str, schema: dict[str, object]) -> dict[str, object]:
     return {"description": text, "content": {media_type: {"schema": schema}}}
 
 
-def _refusals(*statuses: str) -> dict[str, Json]:
+def _refusals(*statuses: str) -> dict[str, object]:
     texts = {"400": "A parameter makes no sense.", "401": "Not signed in.", "404": "Not in the ledger."}
-    problem: dict[str, Json] = {"$ref": "#/components/schemas/Problem"}
+    problem: dict[str, object] = {"$ref": "#/components/schemas/Problem"}
     return {status: _answer(texts[status], "application/json", problem) for status in statuses}
 
 
-def _exchange() -> dict[str, Json]:
-    properties: dict[str, Json] = {name: {} for name in PLAIN_FIELDS if name not in JSON_FIELDS}
+def _exchange() -> dict[str, object]:
+    properties: dict[str, object] = {name: {} for name in PLAIN_FIELDS if name not in JSON_FIELDS}
     properties |= {name: {"type": ["object", "string", "null"]} for name in sorted(JSON_FIELDS)}
     properties |= {
         "request_id": {"type": "string"},
@@ -131,11 +133,11 @@ def _exchange() -> dict[str, Json]:
     return {"type": "object", "required": ["request_id", "time"], "properties": properties}
 
 
-def _exchange_list() -> dict[str, Json]:
+def _exchange_list() -> dict[str, object]:
     return _page({"$ref": "#/components/schemas/Exchange"})
 
 
-def _page(item: dict[str, Json]) -> dict[str, Json]:
+def _page(item: dict[str, object]) -> dict[str, object]:
     return {
         "type": "object",
         "required": ["items", "next"],
@@ -143,6 +145,6 @@ def _page(item: dict[str, Json]) -> dict[str, Json]:
     }
 
 
-def _problem() -> dict[str, Json]:
+def _problem() -> dict[str, object]:
     error = {"type": "object", "properties": {"type": {"type": "string"}, "message": {"type": "string"}}}
     return {"type": "object", "required": ["error"], "properties": {"error": error}}

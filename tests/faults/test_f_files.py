@@ -32,15 +32,14 @@ from proxy.ledger.verify import verify
 from tests.cli.commands import command
 from tests.faults.stored import Sized, answered, degraded, sized, stored_bodies
 from tests.kit import laws
-from tests.kit.conditions import injecting
+from tests.kit.alone import alone
+from tests.kit.conditions import MOUNTS, injecting
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import Reply, ask, get, post
 from tests.kit.upstream import Upstream
 from tests.ledger.samples import PAGE, enlarge, finished, flip, pages_of, request_id, rows, store
 from tests.ledger.test_bodies import conversation
-from tests.ledger.test_space import MOUNTS
 from tests.processes.load import Load, Streams, open_streams
-from tests.processes.test_relay import alone
 
 PRODUCT = Path(__file__).parents[2] / "proxy"
 KILLS = 5
@@ -252,7 +251,7 @@ def test_f8_a_ledger_damaged_under_traffic_is_told_and_the_next_start_begins_ane
         laws.check(proxy)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["flip", "zero", "swap", "cut", "log", "grow"]),
     places=st.lists(st.tuples(st.floats(0, 0.999), st.integers(1, 255)), min_size=1, max_size=20),

@@ -25,11 +25,10 @@ from tests.faults.exporting import QUICK, assert_all_told
 from tests.kit import laws
 from tests.kit.crowd import Crowd
 from tests.kit.paced import Paced, paced, target
-from tests.kit.process import Proxy, wait
+from tests.kit.process import Proxy, refuses, wait
 from tests.kit.raw import address, ask, get
 from tests.kit.upstream import Talk, Upstream
 from tests.processes.load import ANSWER, Streams, open_streams
-from tests.processes.test_relay import refuses
 from tests.receiver import receiver
 
 WORKERS = ("--workers", "2")

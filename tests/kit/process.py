@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 
+from tests.kit.raw import ask, get
+
 Row = dict[str, Any]
 
 SCALED = """
@@ -39,6 +41,14 @@ def wait(condition: Callable[[], object], what: str, timeout: float = 20.0) -> N
     while not condition():
         assert time.monotonic() < deadline, f"waited {timeout:.0f} s in vain: {what}"
         time.sleep(0.02)
+
+
+def refuses(url: str) -> bool:
+    """Whether nobody is let in there who is not in already."""
+    try:
+        return ask(url, get("/readyz")).status != 200
+    except OSError:
+        return True
 
 
 class Proxy:

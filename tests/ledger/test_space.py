@@ -10,18 +10,11 @@ import pytest
 from proxy.ledger import space
 from proxy.ledger.folder import Folder
 from proxy.ledger.space import Room, Space, network
+from tests.kit.conditions import MOUNTS
 
 _MIB = 1024**2
 _GIB = 1024**3
 _ANY = 2**50
-
-MOUNTS = r"""
-22 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda1 rw
-35 22 0:31 / /srv rw,relatime shared:2 - nfs4 server:/export rw,vers=4.2
-36 35 254:2 / /srv/fast rw,relatime - xfs /dev/vdb rw
-37 22 0:40 / /mnt/with\040space rw - fuse.sshfs host:/ rw
-38 22 0:41 / /mnt/c rw shared:9 master:3 - 9p drvfs rw
-"""
 
 
 @pytest.mark.parametrize(

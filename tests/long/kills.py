@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from benchmarks.processes import free_port
 from proxy.ledger.folder import Folder
 from proxy.ledger.verify import verify
+from tests.kit.alone import alone
 from tests.kit.crowd import Crowd, Heard
 from tests.kit.paced import Paced, paced, target
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import address
 from tests.long.figure import Figure, Run
-from tests.processes.test_relay import alone
 
 CLIENTS = 20
 WINDOW_S = 0.1

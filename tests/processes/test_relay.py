@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from proxy.processes.relay import beside
 from tests.kit import laws
+from tests.kit.alone import alone
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import MESSAGES, Connection, address, ask, get
 from tests.kit.upstream import DELTA, END, START, Upstream
@@ -53,36 +49,6 @@ def test_a_client_that_takes_nothing_does_not_hold_up_the_end(tmp_path: Path) ->
             assert proxy.stop() == 0, proxy.said()
         assert [row["outcome"] for row in proxy.finished(1)] == ["interrupted"]
         laws.check(proxy)
-
-
-def refuses(url: str) -> bool:
-    try:
-        return ask(url, get("/readyz")).status != 200
-    except OSError:
-        return True
-
-
-@contextlib.contextmanager
-def alone(proxy: Proxy, command: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`relay` or `observe` without a supervisor while the block runs, unless it is killed there."""
-    role = [sys.executable, "-m", "proxy", command, "--config", str(proxy.config), "--data", str(proxy.data)]
-    with proxy.output.open("ab") as output:
-        process = subprocess.Popen(role, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=proxy._env)
-    room = {"relay": "relay", "observe": "inspector"}[command]
-    try:
-        wait(lambda: answers(proxy, process, room), f"{command} to answer")
-        yield process
-    finally:
-        process.terminate()
-        code = process.wait(30)
-    assert code in (0, -signal.SIGKILL), proxy.said()
-
-
-def answers(proxy: Proxy, process: subprocess.Popen[bytes], room: str) -> bool:
-    assert process.poll() is None, proxy.said()
-    with contextlib.suppress(OSError, ValueError, KeyError, httpx.HTTPError):
-        return httpx.get(proxy.run[room] + "/healthz", trust_env=False).status_code == 200
-    return False
 
 
 def test_what_watches_over_requests_ends_with_the_serving() -> None:

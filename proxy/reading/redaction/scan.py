@@ -33,7 +33,7 @@ RULE_PIECE_BYTES = 4096
 RULE_WIDTH = 1024
 """No match of a rule is longer; the settings see to it."""
 REACH = 9 * 1024
-"""No secret that a `"` may stand in, or one that is shorter, ends so far behind its anchor."""
+"""Bytes behind its anchor within which a secret ends, unless it is of a kind in which no `"` can stand."""
 _BACK = 32
 """No pattern looks so far back from its anchor."""
 _ANCHORS = 64

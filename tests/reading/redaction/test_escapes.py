@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from proxy.reading.redaction import escapes
 from proxy.reading.redaction.escapes import unescaped, whole_escapes
 from proxy.reading.redaction.redactor import Redactor
-from proxy.reading.redaction.scan import Unsearchable
+from proxy.reading.redaction.scan import Scanner, Unsearchable
 from tests.kit.secrets import SECRETS
-from tests.reading.redaction.test_kinds import SCANNER
+
+SCANNER = Scanner()
 
 OWN = "caller-secret-0123456789"
 REDACTOR = Redactor([OWN], b"salt", SCANNER)

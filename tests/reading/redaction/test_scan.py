@@ -17,7 +17,8 @@ from proxy.reading.redaction import scan
 from proxy.reading.redaction.kinds import KINDS, Kind
 from proxy.reading.redaction.scan import _BACK, LONGEST_S, PIECE_BYTES, REACH, RULE_PIECE_BYTES, Found, Scanner, TooSlow
 from tests.kit.secrets import SECRETS
-from tests.reading.redaction.test_kinds import SCANNER
+
+SCANNER = Scanner()
 
 KEY = b"sk-ant-api03-abcdefghij0123456789"
 

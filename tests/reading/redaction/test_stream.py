@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.reading.redaction.redactor import Redactor
+from proxy.reading.redaction.scan import Scanner
 from proxy.reading.redaction.stream import deltas
-from tests.reading.redaction.test_kinds import SCANNER
+
+SCANNER = Scanner()
 
 KEY = "sk-ant-api03-abcdefghij0123456789"
 OWN = "caller-secret-0123456789"
