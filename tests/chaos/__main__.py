@@ -10,25 +10,30 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from proxy.ledger.folder import Folder
 from proxy.ledger.processes import alive
 from tests.chaos import acts, verdict
 from tests.chaos.acts import ACTS, Stage
 from tests.chaos.traffic import Traffic
+from tests.chaos.verdict import Told
 from tests.kit.conditions import WallClock, tmpfs
 from tests.kit.faultproxy import FaultProxy
 from tests.kit.laws import CANARY
 from tests.kit.paced import Paced, paced
 from tests.kit.process import Proxy, wait
 from tests.kit.raw import address
-from tests.receiver import Receiver, values
+from tests.long.page import PAGE, machine, printed, renewed
+from tests.receiver import Receiver, Taken, values
 
 _AGENTS = 16
+_CALM_S = 5.0
+"""Traffic before the storm, after which the processes hold what they need."""
 _DISK_MB = 400
 _RELAY = """
 workers = 2
@@ -41,10 +46,10 @@ drain_seconds = 5
 
 
 class Telemetry:
-    """Counts the log records that arrive and lets go of everything else."""
+    """Counts the log records and server spans that arrive and lets go of everything else."""
 
     def __init__(self, receiver: Receiver) -> None:
-        self.completed: Counter[str] = Counter()
+        self.told = Told()
         self._receiver = receiver
 
     def harvest(self) -> None:
@@ -53,11 +58,13 @@ class Telemetry:
         del self._receiver.received[: len(arrived)]
         for one in arrived:
             assert CANARY.encode() not in one.body, "a secret left by OTLP"
-            if one.taken and one.signal == "logs":
-                for resource in one.message.resource_logs:  # type: ignore[union-attr]
-                    for record in resource.scope_logs[0].log_records:
-                        if '"msg":"completed"' in record.body.string_value.replace(" ", ""):
-                            self.completed[str(values(record.attributes)["request_id"])] += 1
+        came = Taken(arrived)
+        for record in came.logs():
+            if '"msg":"completed"' in record.body.string_value.replace(" ", ""):
+                self.told.completed[str(values(record.attributes)["request_id"])] += 1
+        for span in came.spans():
+            if span.kind == Span.SPAN_KIND_SERVER:
+                self.told.servers[str(values(span.attributes)["proxy.request_id"])] += 1
 
 
 def main(arguments: list[str]) -> int:
@@ -65,24 +72,33 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
+    parser.add_argument("--write", action="store_true", help="write the table into docs/figures.md, too")
     given = parser.parse_args(arguments)
     print(f"seed {given.seed}: repeat with --seed {given.seed} --minutes {given.minutes:g}", flush=True)
     with tempfile.TemporaryDirectory() as name, _installation(Path(name), given.seed) as (stage, upstream):
         telemetry = Telemetry(stage.receiver)
-        traffic = Traffic(address(stage.proxy.base_url), _AGENTS, given.seed)
+        where = address(stage.proxy.base_url)
+        calm, traffic = (Traffic(where, _AGENTS, given.seed, name) for name in ("calm", "storm"))
         try:
+            calm.start()
+            time.sleep(_CALM_S)
+            calm.stop(90)
+            rest = verdict.rest_of(stage.proxy)
             traffic.start()
             _storm(stage, given.minutes * 60, telemetry)
             traffic.stop(90)
             wait(lambda: len(stage.proxy.relays) == 2, "both relays to be back", 60)
             _until_quiet(stage, telemetry)
-            found = verdict.judge(stage, traffic.crowd, upstream.seen(), telemetry.completed)
+            traffic.crowd.heard += calm.crowd.heard
+            found = verdict.judge(stage, traffic.crowd, upstream.seen(), telemetry.told, rest)
         except BaseException:
             _explain(stage, telemetry)
             raise
-    for what, figure in found.items():
-        print(f"{what:42}{figure}")
+    print(printed(found))
     print("all laws hold")
+    if given.write:
+        made = f"Seed {given.seed}, {given.minutes:g} minutes. {machine()}"
+        PAGE.write_text(renewed(PAGE.read_text("utf-8"), {"chaos": found}, made), "utf-8")
     return 0
 
 
@@ -137,7 +153,8 @@ def _until_quiet(stage: Stage, telemetry: Telemetry) -> None:
     def quiet() -> bool:
         telemetry.harvest()
         sent = {row["request_id"] for row in stage.proxy.rows("SELECT request_id FROM exchanges")}
-        return stage.proxy.rows(sql)[0]["n"] == 0 and sent <= telemetry.completed.keys()
+        told = telemetry.told.completed.keys() & telemetry.told.servers.keys()
+        return stage.proxy.rows(sql)[0]["n"] == 0 and sent <= told
 
     wait(_unhurried(quiet), "every record to be closed and sent", 180)
 
@@ -148,9 +165,8 @@ def _explain(stage: Stage, telemetry: Telemetry) -> None:
     print(f"everything as it is now: {kept}")
     print(stage.proxy.said()[-6_000:])
     sql = "SELECT request_id, process, outcome, started_ns FROM exchanges"
-    rows = [
-        row for row in stage.proxy.rows(sql) if row["outcome"] is None or not telemetry.completed[row["request_id"]]
-    ]
+    told = telemetry.told.completed.keys() & telemetry.told.servers.keys()
+    rows = [row for row in stage.proxy.rows(sql) if row["outcome"] is None or row["request_id"] not in told]
     print(f"{len(rows)} open or not sent:", *rows[:5], sep="\n  ")
     print(f"processes: {stage.proxy.run['processes']}; owners of open rows that live:")
     owners = {row["process"] for row in rows if row["outcome"] is None}

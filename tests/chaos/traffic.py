@@ -17,10 +17,11 @@ _WORDS = "what the tool said, line by line. "
 
 
 class Traffic:
-    """So many agents in a thread of their own; `crowd.heard` is what they heard."""
+    """So many agents in a thread of their own; `crowd.heard` is what they heard. No name is used twice."""
 
-    def __init__(self, address: tuple[str, int], agents: int, seed: int) -> None:
+    def __init__(self, address: tuple[str, int], agents: int, seed: int, name: str) -> None:
         self.crowd = Crowd(address)
+        self._name = name
         self._chance = random.Random(seed)
         self._agents = agents
         self._over = threading.Event()
@@ -48,7 +49,7 @@ class Traffic:
                 if self._over.is_set():
                     return
                 calls += 1
-                nonce = f"a{number}-{calls}"
+                nonce = f"{self._name}{number}-{calls}"
                 messages.append({"role": "user", "content": f"{nonce}: {_WORDS * chance.randint(1, 60)}"})
                 await self._call(nonce, session, messages, chance)
                 messages.append({"role": "assistant", "content": "Understood."})
