@@ -97,7 +97,7 @@ def main(arguments: list[str]) -> int:
     print(printed(found))
     print("all laws hold")
     if given.write:
-        made = f"Seed {given.seed}, {given.minutes:g} minutes. {machine()}"
+        made = f"Seed {given.seed}, {given.minutes:g} min. {machine()}"
         PAGE.write_text(renewed(PAGE.read_text("utf-8"), {"chaos": found}, made), "utf-8")
     return 0
 
