@@ -1,4 +1,4 @@
-"""What receivers say, without our credentials: who refuses a request may quote it, and what is said is kept and told."""
+"""What receivers say, without our credentials: who refuses a request may quote it, and what it says is kept."""
 
 from __future__ import annotations
 
