@@ -44,15 +44,18 @@ def met(folder: Folder, error: Exception) -> bool:
     """Whether `error` says that the ledger is damaged; then that is noted and, the first time, said."""
     if trouble(error) is not Trouble.DAMAGED:
         return False
-    if not folder.damaged.exists():
-        with suppress(OSError):
-            folder.damaged.touch(mode=0o600)
-        _log.error(
-            "the ledger %s is damaged (%s): what cannot be written to it is lost and counted; start the proxy again,"
-            " which then moves it aside and begins a new one",
-            folder.ledger,
-            error,
-        )
+    try:
+        folder.damaged.touch(mode=0o600, exist_ok=False)
+    except FileExistsError:
+        return True
+    except OSError:
+        pass  # said all the same
+    _log.error(
+        "the ledger %s is damaged (%s): what cannot be written to it is lost and counted; start the proxy again,"
+        " which then moves it aside and begins a new one",
+        folder.ledger,
+        error,
+    )
     return True
 
 
