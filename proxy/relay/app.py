@@ -29,9 +29,10 @@ from proxy.relay.errors import (
     ShuttingDown,
     UpstreamUnreachable,
 )
+from proxy.relay.hanging_up import drop, hung_up
 from proxy.relay.ids import RequestIds, span_id, trace_context
 from proxy.relay.routes import Route, Routes, target
-from proxy.relay.upload import Upload, sent
+from proxy.relay.upload import Upload, left_uploading, sent
 from proxy.relay.upstream import Client, Connecting, Response
 from proxy.settings.shape import Capture as CaptureLimits
 from proxy.settings.shape import Relay as Limits
@@ -103,11 +104,13 @@ class Relay:
         await self._exchange(scope, receive, send, Internal() if rejection.error_type == "internal" else rejected)
 
     def end_late(self) -> None:
-        """Ends every request that has passed its deadline."""
+        """Ends every request that has passed its deadline, and those whose client left while nobody read from it."""
         now = perf_counter()
         for capture in tuple(self.open.values()):
             if capture.deadline < now and capture.late is not None:
                 capture.abort(capture.late())
+            elif capture.uploading is not None and not capture.upload_complete and hung_up(capture.uploading):
+                capture.abort(left_uploading())
 
     def end_all(self) -> None:
         """Ends every request under way because this process is about to end."""
@@ -118,7 +121,7 @@ class Relay:
         capture = self._accept(scope)
         self.open[capture.request_id] = capture
         pause = self._recorder.pace()
-        opening = asyncio.get_running_loop().call_later(pause + OPEN_ROW_S, self._open_row, capture)
+        opening = asyncio.get_running_loop().call_later(OPEN_ROW_S, self._open_row, capture)
         try:
             await self._serve(capture, receive, send, refused, pause)
         finally:
@@ -214,12 +217,14 @@ class Relay:
         upload = Upload(capture, receive, self._limits, arrived)
         try:
             await upload.begin()
+            capture.uploading = None if upload.complete else send
             response = await self._response(capture, route, upload)
             try:
                 await give_back(capture, response, send, self._limits, self._reader, self._pushing)
             finally:
                 response.close()
         finally:
+            capture.uploading = None
             for watcher in watching:
                 watcher.cancel()
 
@@ -276,7 +281,7 @@ class Relay:
         """
         if capture.status is not None or isinstance(error, ClientDisconnected):
             if error.error_type == "client_stalled":
-                _break(send)
+                drop(send)
             return
         body = answers.error_body(error, capture.dialect, capture.request_id)
         keep_open = capture.upload_complete
@@ -286,10 +291,3 @@ class Relay:
         with contextlib.suppress(asyncio.CancelledError):
             await answers.send_whole(send, error.status, capture.returned_headers, body)
         capture.delivered = len(body)
-
-
-def _break(send: Send) -> None:
-    """Drops what a client that stopped reading will never take: closing politely would wait for it."""
-    transport = getattr(getattr(send, "__self__", None), "transport", None)
-    if transport is not None:
-        transport.abort()

@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import NamedTuple, TypedDict
 
 from proxy.exchange import Attempt, Headers
+from proxy.gate import Send
 from proxy.reading.facts import ResponseFacts
 from proxy.reading.redaction.redactor import Redactor
 from proxy.reading.response import ResponseReader
@@ -163,6 +164,8 @@ class Capture:
     parent_span_id: str | None
     span_id: str
     task: asyncio.Task[None] | None
+    uploading: Send | None = None
+    """The way back to its client, while its body is under way and the upstream is asked."""
     endpoint_name: str | None = None
     endpoint: Endpoint | None = None
     upstream: str | None = None

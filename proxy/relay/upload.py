@@ -62,7 +62,7 @@ class Upload:
         message = await self._receive()
         _allow(capture, self._limits.header_timeout, header_timeout)
         if message["type"] == "http.disconnect":
-            raise ClientDisconnected("the client left during its upload.", error_type="upload_aborted")
+            raise left_uploading()
         body: bytes = message.get("body", b"")
         if body:
             capture.request.add(body)
@@ -85,6 +85,11 @@ def _allow(capture: Capture, seconds: float, late: Callable[[], RelayError]) -> 
     """Times the upload until an answer begins: from then on, the answer is what must go on."""
     if capture.upstream_headers is None:
         capture.allow(seconds, late)
+
+
+def left_uploading() -> ClientDisconnected:
+    """The end of a request whose client left before its body was here."""
+    return ClientDisconnected("the client left during its upload.", error_type="upload_aborted")
 
 
 def too_large(limit: int) -> Rejected:

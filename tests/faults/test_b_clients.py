@@ -16,7 +16,7 @@ import anthropic
 import psutil
 import pytest
 
-from tests.faults.parsers import CHUNKED, PARSERS, POST, Fresh, fresh, running, still_serves
+from tests.faults.parsers import CHUNKED, MAX_BODY, PARSERS, POST, Fresh, fresh, running, still_serves
 from tests.kit import laws
 from tests.kit.conditions import limits
 from tests.kit.process import Proxy, wait
@@ -224,6 +224,26 @@ def test_b5_a_client_that_leaves_before_the_headers_cancels_the_upstream(relayed
     [row] = relayed.ended("client_disconnected")
     assert (row["status"], row["response_bytes"]) == (None, None)
     assert row["model"] == "claude-sonnet-4-6"
+
+
+def test_b5_a_client_whose_blocked_upload_is_reset_cancels_the_upstream(relayed: Fresh) -> None:
+    """Nobody reads from it meanwhile: the system is asked for the state of its connection."""
+    release = threading.Event()
+
+    def takes_nothing(talk: Talk) -> None:
+        release.wait(20)
+        talk.wait_closed()
+
+    relayed.upstream.early = takes_nothing
+    with relayed.connect() as connection:
+        connection.send(POST + b"Content-Length: %d\r\n\r\n" % MAX_BODY)
+        connection.sock.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            connection.send(*[b"a" * (1 << 20)] * (MAX_BODY >> 20))
+        connection.reset()
+    [row] = relayed.ended("client_disconnected")
+    release.set()
+    assert (row["error_type"], row["status"], row["received_ms"]) == ("upload_aborted", None, None)
 
 
 def test_b6_a_client_that_leaves_mid_stream_cancels_the_upstream_and_keeps_usage_so_far(relayed: Fresh) -> None:

@@ -249,6 +249,10 @@ def test_of_a_request_that_is_over_nothing_waits_for_a_garbage_collection(
 class Busy:
     """A recorder that asks every request for a pause."""
 
+    def __init__(self) -> None:
+        self.ends: list[bool] = []
+        """Of what was put: whether it ends its exchange."""
+
     def put(
         self,
         work: Callable[[], Change | None],
@@ -256,7 +260,7 @@ class Busy:
         request_id: str | None = None,
         shed: Callable[[], None] | None = None,
     ) -> None:
-        """Takes nothing."""
+        self.ends.append(request_id is not None)
 
     def pace(self) -> float:
         return 1.0
@@ -264,8 +268,9 @@ class Busy:
 
 @pytest.mark.parametrize(("room", "waits"), [(0, False), (1, True)], ids=["full", "not full"])
 def test_a_request_beyond_the_limit_does_not_wait_for_the_recorder(room: int, waits: bool) -> None:
-    """B11, compared with one for which there is room."""
+    """B11, compared with one for which there is room; while that waits, its row is open already."""
     answers: list[Message] = []
+    recorder = Busy()
 
     async def send(message: Message) -> None:
         answers.append(message)
@@ -279,7 +284,7 @@ def test_a_request_beyond_the_limit_does_not_wait_for_the_recorder(room: int, wa
                 {"default": settings.Endpoint(upstreams=("one",))}, {"one": settings.Upstream(url="http://127.0.0.1:1")}
             ),
             client=Client(asyncio.get_running_loop(), connect_timeout=5),
-            recorder=Busy(),
+            recorder=recorder,
             finish=Finisher(process="one", salt=b"", capture=settings.Capture(), read_failed=lambda: None),
             limits=settings.Relay(max_requests=room),
             capture=settings.Capture(),
@@ -292,3 +297,4 @@ def test_a_request_beyond_the_limit_does_not_wait_for_the_recorder(room: int, wa
         run(ask())
     told = [dict(answer["headers"])[b"x-proxy-error"] for answer in answers if "headers" in answer]
     assert told == ([] if waits else [b"limit"])
+    assert recorder.ends == ([False, True] if waits else [True])

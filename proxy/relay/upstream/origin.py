@@ -62,7 +62,7 @@ class Origin:
 
     def found_dead(self) -> None:
         """A connection that was used before proved dead; where many do, none is used again for a while."""
-        self._earned -= ANSWERS_PER_REPLAY
+        self._earned = max(0, self._earned - ANSWERS_PER_REPLAY)
         if self._earned < ANSWERS_PER_REPLAY:
             self._close_idle()
 
