@@ -14,6 +14,9 @@ _ANYTHING = cast("type[Json]", object)
 _BOM = b"\xef\xbb\xbf"
 _BEGINNINGS = b'{["-0123456789tfn'
 """What a JSON text can begin with."""
+_DENSE_BYTES_PER_OBJECT = 16
+"""Bodies that consist of empty objects would take ten times their size; real ones have over 40 bytes per brace."""
+_COUNTED_BYTES = 1024 * 1024
 _LONE_SURROGATE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -27,6 +30,17 @@ class Unreadable(ValueError):
         super().__init__(reason)
         self.cut = cut
         """Whether the bytes are the beginning of a JSON text, or nothing at all."""
+
+
+def dense(data: bytes, above: int) -> bool:
+    """Whether a text of more than `above` bytes opens so many objects that it should not be read.
+
+    Counted in pieces: one count of a large text would keep the interpreter's lock from everybody for 10 ms.
+    """
+    if len(data) <= above:
+        return False
+    count = sum(data.count(b"{", at, at + _COUNTED_BYTES) for at in range(0, len(data), _COUNTED_BYTES))
+    return count * _DENSE_BYTES_PER_OBJECT > len(data)
 
 
 def parse(data: bytes) -> Json:

@@ -14,7 +14,7 @@ import msgspec
 
 from proxy.reading.conversation import Message, continued, images, images_in, laid_out
 from proxy.reading.facts import PromptFacts, word
-from proxy.reading.jsontext import Json, Unreadable, compact, parse, shaped
+from proxy.reading.jsontext import Json, Unreadable, compact, dense, parse, shaped
 from proxy.reading.problems import Problems
 from proxy.reading.turns import Turn
 
@@ -23,8 +23,6 @@ MAX_USER_ID_CHARS = 4096
 MAX_FIELDS = 32
 MAX_USUAL_BYTES = 1024 * 1024
 _DENSE_ABOVE_BYTES = 4 * 1024 * 1024
-_DENSE_BYTES_PER_OBJECT = 16
-"""Bodies that consist of empty objects would take ten times their size; real ones have over 40 bytes per brace."""
 
 
 _USUAL, _USUAL_BYTES = 256, 1024
@@ -112,7 +110,7 @@ def prompt_facts(body: bytes, problems: Problems, *, counted: bool, turn: Turn |
         turn.prompt = _gone_on(turn)
         if turn.prompt is not None:
             return turn.prompt
-    if len(body) > _DENSE_ABOVE_BYTES and body.count(b"{") * _DENSE_BYTES_PER_OBJECT > len(body):
+    if dense(body, _DENSE_ABOVE_BYTES):
         raise Unreadable("too many objects to read")
     usual = _usual(body) if counted else None
     fields = usual or shaped(body, _Body)

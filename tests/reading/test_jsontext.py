@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.reading.jsontext import Json, Unreadable, compact, parse
+from proxy.reading.jsontext import Json, Unreadable, compact, dense, parse
 
 VALUES: st.SearchStrategy[Json] = st.recursive(
     st.none()
@@ -86,3 +86,14 @@ def test_deep_values_are_not_written() -> None:
     assert compact({"a": [1, None]}) == '{"a":[1,null]}'
     while isinstance(deep, list):
         deep = deep[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_dense"), [(b"{}," * 9, True), (b"{\"a\":\"what is said here\"}," * 9, False), (b"", False)]
+)
+    ("text", "is_dense"), [(b"{}," * 9, True), (b'{"a":"what is said here"},' * 9, False), (b"", False)]
+)
+def test_a_text_of_little_but_objects_is_dense_beyond_a_size(text: bytes, is_dense: bool) -> None:
+    large = text * 200_000
+    assert dense(large, 1_000_000) is is_dense
+    assert not dense(large, len(large))

@@ -14,6 +14,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from proxy.reading.jsontext import dense
+
 MIN_BODY = 4 * 1024
 """Smaller bodies stay whole: rows of their own would cost more than they save."""
 MIN_PIECE = 512
@@ -24,8 +26,6 @@ MAX_GLUE = 256
 """Longer stretches between two elements are not what anybody sends: such a list stays whole."""
 MAX_ELEMENTS = 10_000
 _DENSE_ABOVE = 1024 * 1024
-_DENSE = 16
-"""Real bodies have more bytes per object; lists of millions of empty ones would take ten times their size to read."""
 _MAX_MARKS = 16
 """The API takes four cache breakpoints."""
 _PLACES = 8
@@ -77,7 +77,7 @@ def cut(body: bytes) -> list[Section]:
     """The lists of a JSON body in their order; none when it is small, something else or shaped strangely."""
     if len(body) < MIN_BODY or not body.startswith(b"{"):
         return []
-    if len(body) > _DENSE_ABOVE and body.count(b"{") * _DENSE > len(body):
+    if dense(body, _DENSE_ABOVE):
         return []
     return _sections(body)
 

@@ -21,7 +21,7 @@ from proxy.reading.encodings import CUT, decode, encode, is_compressed, is_encod
 from proxy.reading.redaction.again import MOST_KEPT, again
 from proxy.reading.redaction.escapes import unescaped, whole_escapes
 from proxy.reading.redaction.forms import MIN_SECRET_CHARS, forms
-from proxy.reading.redaction.scan import MOST_TORN, REACH, WORD, Scanner, Unsearchable, together
+from proxy.reading.redaction.scan import MOST_TORN, REACH, WORD, Scanner, Unsearchable, occurs, together
 from proxy.reading.redaction.spans import CALLER, Masked, Span, in_tokens, is_json, masked
 from proxy.reading.redaction.stream import cuts, deltas
 from proxy.reading.turns import Turn
@@ -246,9 +246,8 @@ class Redactor:
     def _seen(self, data: bytes, low: int, high: int) -> list[Span]:
         """Every secret that begins between two places of bytes as they are."""
         spans: list[Span] = []
-        stop = min(high, len(data))
-        part = data[low : stop + self._longest]
-        for form, mask in self._masks.items() if self._own and self._own.find_matches_as_indexes(part) else ():
+        stop, own = min(high, len(data)), self._own
+        for form, mask in self._masks.items() if own and occurs(own, data, low, stop, self._longest) else ():
             at = data.find(form, low)
             while 0 <= at < stop:
                 spans.append(Span(at, at + len(form), mask, CALLER))

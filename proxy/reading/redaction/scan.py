@@ -198,3 +198,14 @@ def _verified(kind: Kind, data: bytes, anchor: int) -> Found | None:
         matches = kind.pattern.finditer(data, max(0, anchor - kind.before), anchor + LONGEST_BEFORE)
         match = next((each for each in matches if each.end() > anchor), None)
     return None if match is None else Found(*match.span(1 if kind.pattern.groups else 0), kind.name)
+
+
+def occurs(search: BytesAhoCorasick, data: bytes, low: int, stop: int, longest: int) -> bool:
+    """Whether a word of at most `longest` bytes begins between two places, or soon behind them.
+
+    Looked for in pieces: one search of a large body would keep the interpreter's lock from everybody for 20 ms.
+    """
+    if stop - low <= PIECE_BYTES:
+        return bool(search.find_matches_as_indexes(data[low : stop + longest]))
+    pieces = (data[at : at + PIECE_BYTES + longest] for at in range(low, stop, PIECE_BYTES))
+    return any(map(search.find_matches_as_indexes, pieces))

@@ -10,12 +10,23 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from time import thread_time
 
 import pytest
+from ahocorasick_rs import BytesAhoCorasick
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proxy.reading.redaction import scan
 from proxy.reading.redaction.kinds import KINDS, Kind
-from proxy.reading.redaction.scan import _BACK, LONGEST_S, PIECE_BYTES, REACH, RULE_PIECE_BYTES, Found, Scanner, TooSlow
+from proxy.reading.redaction.scan import (
+    _BACK,
+    LONGEST_S,
+    PIECE_BYTES,
+    REACH,
+    RULE_PIECE_BYTES,
+    Found,
+    Scanner,
+    TooSlow,
+    occurs,
+)
 from tests.kit.secrets import SECRETS
 
 SCANNER = Scanner()
@@ -120,3 +131,13 @@ def test_only_what_begins_between_the_bounds_is_looked_for() -> None:
     for low, high in pairwise(places):
         assert {start for start, _, _ in scanner.find(data, low, high)} == {low}
     assert {start for start, _, _ in scanner.find(data, 0, 1)} == {0}
+
+
+@pytest.mark.parametrize("at", [0, 5, PIECE_BYTES - 3, PIECE_BYTES, 2 * PIECE_BYTES + 7])
+@pytest.mark.parametrize("low", [0, 4])
+def test_a_word_occurs_wherever_the_pieces_of_a_body_end(low: int, at: int) -> None:
+    search = BytesAhoCorasick([b"secret", b"word"])
+    data = b"." * at + b"secret" + b"." * (3 * PIECE_BYTES - at)
+    assert occurs(search, data, low, len(data), 6) is (at >= low)
+    assert not occurs(search, b"." * len(data), low, len(data), 6)
+    assert occurs(search, data, low, at + 1, 6) is (at >= low)
