@@ -89,8 +89,6 @@ def test_deep_values_are_not_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "is_dense"), [(b"{}," * 9, True), (b"{\"a\":\"what is said here\"}," * 9, False), (b"", False)]
-)
     ("text", "is_dense"), [(b"{}," * 9, True), (b'{"a":"what is said here"},' * 9, False), (b"", False)]
 )
 def test_a_text_of_little_but_objects_is_dense_beyond_a_size(text: bytes, is_dense: bool) -> None:
