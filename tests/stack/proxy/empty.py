@@ -10,13 +10,13 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
-from promql_parser import VectorSelector
+from promql_parser import MatrixSelector, VectorSelector
 
 from tests.rules.reading import recorded
 from tests.servers.cache import program
 from tests.stack.grafana.evaluating import Answer
 from tests.stack.proxy.conftest import Installation
-from tests.stack.proxy.promql import selectors
+from tests.stack.proxy.promql import nodes, selectors
 
 _LINES = re.compile(r"\{service_name=.*?(?=\s*\[\d|$)", re.DOTALL)
 _UNWRAP = re.compile(r"\|\s*unwrap.*", re.DOTALL)
@@ -43,10 +43,13 @@ class _Reply(msgspec.Struct):
 
 
 def has_a_reason(answer: Answer, played: Installation) -> bool:
-    """Whether something that the query reads is missing, or was 0 in the whole range."""
+    """Whether something that the query reads is missing, or was 0 in the whole range, or was scraped only once."""
     seconds = f"[{round(answer.query.span.end - answer.query.span.start)}s]"
     if answer.query.source == "prometheus":
-        return any(_is_nothing(one, seconds, played) for one in selectors(answer.query.expression))
+        text = answer.query.expression
+        return any(_is_nothing(one, seconds, played) for one in selectors(text)) or any(
+            _is_one_sample(one.vector_selector, seconds, played) for one in nodes(text, MatrixSelector)
+        )
     return any(
         played.servers["loki"].instant(f"sum(count_over_time({_UNWRAP.sub('', lines)} {seconds}))", played.at) == []
         for lines in _LINES.findall(answer.query.expression)
@@ -67,6 +70,13 @@ def _is_nothing(selector: VectorSelector, seconds: str, played: Installation) ->
     if greatest:
         return greatest[0].last == 0
     return selector.name not in recorded() or _was_recorded_later(str(selector.name), played)
+
+
+def _is_one_sample(selector: VectorSelector, seconds: str, played: Installation) -> bool:
+    """Whether there is a value, but none before it from which it could have increased."""
+    text = re.sub(r" @ .*", "", selector.prettify())
+    most = played.servers["prometheus"].instant(f"max(count_over_time({text}{seconds}))", played.at)
+    return bool(most) and most[0].last == 1
 
 
 def _was_recorded_later(name: str, played: Installation) -> bool:
