@@ -117,7 +117,7 @@ def test_the_lesser_alert_gives_way_to_the_greater_one_of_the_same_thing(
     _raise(way.stack, [(fires, labels), (gives_way, labels), (gives_way, other)])
     lesser = _identity(gives_way, labels)
     # Alertmanager takes alerts in and looks what they silence one after the other.
-    wait_until(lambda: _inhibited(way.stack)[lesser], f"{gives_way} to give way", _TOLD_SECONDS)
+    wait_until(lambda: bool(_inhibited(way.stack)[lesser]), f"{gives_way} to give way", _TOLD_SECONDS)
     inhibited = _inhibited(way.stack)
     assert not inhibited[_identity(fires, labels)]
     assert other == labels or not inhibited[_identity(gives_way, other)]

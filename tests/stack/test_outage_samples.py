@@ -49,13 +49,14 @@ def test_samples_of_a_day_outlive_an_outage_and_the_total_any(tmp_path: Path) ->
     stack = prepared_stack(tmp_path)
     now_ns = time.time_ns()
     sent = {age: len(_AGES_S) - number for number, age in enumerate(_AGES_S)}
+    with stack.running("prometheus"):
+        # As by its scrapes: from then on, what is queued is old, whenever it comes.
+        post(f"{stack.prometheus}/api/v1/otlp/v1/metrics", _export(now_ns, "newest", {"": 1}))
     with stack.running("otel-collector"):
         for age in reversed(_AGES_S):
             values = {f"number {number}": sent[age] for number in range(_SERIES)}
             post(f"{stack.otlp}/v1/metrics", _export(now_ns - age * _S, "exports", values))
         with stack.running("prometheus"):
-            # As by its scrapes: from then on, what is queued is old.
-            post(f"{stack.prometheus}/api/v1/otlp/v1/metrics", _export(now_ns, "newest", {"": 1}))
             wait_until(lambda: queued(stack, "metrics") == 0, "an empty queue", _DELIVERED_SECONDS)
             found = prometheus(stack.prometheus).instant('exports_total{series="number 0"}[27h]', now_ns / _S)
             refused = of_collector(stack, _FAILED)
